@@ -1,0 +1,154 @@
+"""One explicit example of every message, every field given, and the file that pins their exact JSON.
+
+`python -m tests.domain.message_examples` writes the pins anew. A pin may gain fields; a field that is lost or changes
+breaks the histories that hold it.
+"""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from domain import messages as m
+from domain.approval import ApprovalOutcome, ApprovalVerdict, RefusedAnswer
+from domain.canonical import Signature
+from domain.catalogue import Surface
+from domain.evidence import RecordKind
+from domain.extension import ExtensionVerdict
+from domain.lease import EndReason, LeaseState, Sent
+from domain.request import RequestOutcome, RequestState
+from domain.signed import Signed
+from domain.terms import RequestTerms
+from domain.witness import Proof, SessionsEnded
+from tests.domain.examples import (
+    ANSWERED_AT,
+    ASKED_AT,
+    CREATED_AT,
+    KEYS,
+    LEASE_ID,
+    NOW,
+    RUN_ID,
+    TICKET,
+    asked,
+    resolved,
+)
+
+PINS = Path(__file__).with_name("messages_pinned.json")
+
+END, LATER = NOW + timedelta(hours=2), NOW + timedelta(hours=3)
+SEALED = Signed(payload='{"said":"so"}', signature=Signature(key_id="witness-0011223344556677", value="c2lnbmF0dXJl"))
+PROOF = Proof(first=SEALED, second=SEALED)
+TERMS = RequestTerms.model_validate(resolved().model_dump() | {"starts_at": CREATED_AT})
+VERDICT = ApprovalVerdict(
+    outcome=ApprovalOutcome.APPROVED,
+    answer_id="change-7",
+    answered_at=ANSWERED_AT,
+    approver="ben",
+    refused=(RefusedAnswer(answer_id="change-6", by="dan", reason="dan is not an approver of prod-admin"),),
+    reason="a reason",
+)
+ORDER = m.LeaseOrder(
+    ticket=TICKET,
+    request_id="request:acme/10042",
+    grantee=TERMS.grantees[0],
+    entitlement="prod-admin",
+    terms_digest=TERMS.digest,
+    expires_at=END,
+    never_after=LATER,
+    keys=KEYS,
+    surface=Surface(read_lag=timedelta(seconds=1), landing_lag=timedelta(seconds=2), native_expiry=True),
+    end_only=True,
+)
+FACT = m.Fact(
+    fact_id="granted",
+    kind=RecordKind.GRANTED,
+    at=NOW,
+    facts={"target": "Prod admins", "until": 1},
+    witness=(SEALED,),
+    comment="Ada has access.",
+)
+FIELDS = m.TicketFields(state="Active", active_from=NOW, active_until=END, transition_to="Access active")
+EXTENSION = ExtensionVerdict(wish_id="c1", person="ada", granted=True, new_end=LATER, reason="a reason")
+OUTCOME = m.LeaseOutcome(
+    lease_id=LEASE_ID,
+    run_id=RUN_ID,
+    reason=EndReason.EXPIRED,
+    sent=Sent.GRANTED,
+    proof=PROOF,
+    first_look=SEALED,
+    removed_at=END,
+    proved_at=LATER,
+    sessions=SessionsEnded.ENDED,
+    note="a note",
+    unheard=("c2",),
+)
+LINE = m.LeaseLine(lease_id=LEASE_ID, target_name="Prod admins", state=LeaseState.ACTIVE, expires_at=END, note="a note")
+
+EXAMPLES: tuple[BaseModel, ...] = (
+    m.RequestInput(ticket=TICKET),
+    m.Hint(by="ada", note="look again"),
+    m.ExtendInput(wish_id="c1"),
+    m.OpenResult(terms=TERMS, asked=asked(), lapse_after=timedelta(hours=24), keys=KEYS, refused=("a reason",)),
+    m.OpenInput(ticket=TICKET, round_number=2),
+    m.JudgeInput(ticket=TICKET, asked=asked()),
+    m.JudgeResult(verdict=VERDICT, armed_until=END),
+    ORDER,
+    m.PairInput(order=ORDER),
+    m.LookResult(observation=SEALED, refusals=("a reason",)),
+    m.ArmInput(order=ORDER),
+    m.ArmResult(warrant=SEALED, refused=("a reason",)),
+    m.GrantInput(order=ORDER, warrant=SEALED),
+    m.GrantResult(receipt=SEALED, observation=SEALED),
+    m.RevokeResult(observation=SEALED, receipt=SEALED, sessions=SessionsEnded.ENDED, sessions_note="a note"),
+    m.SessionsResult(sessions=SessionsEnded.UNSUPPORTED, note="a note"),
+    m.ExtensionOffer(wish_id="c1", new_end=LATER),
+    m.ExtensionCommit(wish_id="c1", commit=True),
+    m.ArmExtensionInput(order=ORDER, wish_id="c1", current_end=END, new_end=LATER),
+    m.VoidExtensionInput(order=ORDER, wish_id="c1", end=END),
+    m.LeaseNews(
+        lease_id=LEASE_ID,
+        run_id=RUN_ID,
+        state=LeaseState.ACTIVE,
+        at=NOW,
+        expires_at=END,
+        wish_id="c1",
+        prolonged=True,
+        note="a note",
+    ),
+    FACT,
+    FIELDS,
+    m.EvidenceInput(ticket=TICKET, writer=LEASE_ID, facts=(FACT,), fields=FIELDS),
+    m.EvidenceResult(records=3, head="sha256:head"),
+    m.WishesInput(ticket=TICKET, terms=TERMS, first_end=END, current_end=LATER, times_extended=1, seen=("c0",)),
+    m.WishesResult(verdicts=(EXTENSION,), revoke_asked_by="ada"),
+    OUTCOME,
+    m.RequestResult(outcome=RequestOutcome.ENDED, why="expired", leases=(OUTCOME,)),
+    LINE,
+    m.StatusView(
+        ticket=TICKET,
+        state=RequestState.ACTIVE,
+        outcome=RequestOutcome.ENDED,
+        why="expired",
+        subject="ada",
+        entitlement="prod-admin",
+        approver="ben",
+        expires_at=END,
+        leases=(LINE,),
+    ),
+    m.TimelineEntry(at=ASKED_AT, what="asked"),
+    m.TimelineView(entries=(m.TimelineEntry(at=ASKED_AT, what="asked"),)),
+    m.HolderInput(lease_id=LEASE_ID),
+    m.HolderResult(running=True, state="active", issue_id="10042", ticket_key="SEC-9", terms_digest=TERMS.digest),
+    m.FollowResult(outcome=OUTCOME),
+)
+
+
+def write_pins() -> None:
+    """Write the JSON of every example to the pinned file."""
+    pins = {type(example).__name__: json.loads(example.model_dump_json()) for example in EXAMPLES}
+    PINS.write_text(json.dumps(pins, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    write_pins()
