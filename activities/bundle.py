@@ -1,0 +1,87 @@
+"""All activities over one set of ports: what the composition root builds from settings, and tests from doubles."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from temporalio.client import Client
+
+from activities.access import AccessActivities
+from activities.approvals import Approvals
+from activities.arming import ArmingActivities
+from activities.engine import EngineActivities, EngineRuns
+from activities.evidence import EvidenceActivities
+from activities.freeze import FreezeGate
+from activities.judge import JudgeActivities
+from activities.ports import AccessProviders, Catalogues, TicketSystem
+from activities.records import TicketRecords
+from domain.canonical import KeyRing, SigningKey
+from domain.ids import TicketRef
+from domain.queues import Queue
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of one process: those it signs with (None: it does not speak in that role), and those it believes."""
+
+    trusted: KeyRing
+    judge: SigningKey | None = None
+    witness: SigningKey | None = None
+    scribe: SigningKey | None = None
+
+
+@dataclass(frozen=True)
+class Activities:
+    """What each task queue serves. A queue whose keys are not at hand serves nothing here."""
+
+    by_queue: dict[Queue, Sequence[Callable[..., Any]]]
+
+    @classmethod
+    def over(
+        cls,
+        *,
+        client: Client,
+        tickets: TicketSystem,
+        providers: AccessProviders,
+        catalogues: Catalogues,
+        control: TicketRef,
+        keys: Keys,
+    ) -> Self:
+        records = TicketRecords(tickets, keys.trusted)
+        freeze = FreezeGate(tickets, control, keys.trusted)
+        approvals = Approvals(tickets=tickets, records=records, catalogues=catalogues)
+        by_queue: dict[Queue, list[Callable[..., Any]]] = {queue: [] for queue in Queue}
+        if keys.witness is not None:
+            access = AccessActivities(
+                providers=providers,
+                records=records,
+                freeze=freeze,
+                runs=EngineRuns(client),
+                keys=keys.trusted,
+                witness=keys.witness,
+            )
+            by_queue[Queue.LEASES] += [access.revoke_access, access.observe_access, access.end_sessions]
+            by_queue[Queue.GRANTS] += [access.look_before_grant, access.grant_access, access.prolong_access]
+        if keys.judge is not None and keys.scribe is not None:
+            engine = EngineActivities(client)
+            judge = JudgeActivities(
+                tickets=tickets,
+                records=records,
+                approvals=approvals,
+                catalogues=catalogues,
+                judge=keys.judge,
+                keys=keys.trusted,
+            )
+            arming = ArmingActivities(
+                tickets=tickets,
+                records=records,
+                approvals=approvals,
+                catalogues=catalogues,
+                freeze=freeze,
+                judge=keys.judge,
+            )
+            scribe = EvidenceActivities(tickets=tickets, records=records, scribe=keys.scribe, keys=keys.trusted)
+            by_queue[Queue.TICKETS] += [judge.open_request, judge.judge_request, judge.judge_wishes]
+            by_queue[Queue.TICKETS] += [arming.arm_lease, arming.arm_extension, arming.void_extension]
+            by_queue[Queue.TICKETS] += [scribe.record_evidence, engine.describe_holder, engine.follow_lease]
+        return cls(by_queue={queue: tuple(found) for queue, found in by_queue.items()})

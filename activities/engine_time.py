@@ -1,0 +1,31 @@
+"""Temporal's time inside an activity: ends are the engine's instants, so a wrong clock on this host moves none of them."""
+
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from temporalio import activity
+
+MAX_SKEW = timedelta(seconds=30)
+"""Above this difference between the engine's clock and a vendor's, nothing is granted (DESIGN 3, last row)."""
+
+
+class EngineClock:
+    """Made on an activity's first line: the server's start instant plus what the monotonic clock has counted since."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._started_at = activity.info().started_time
+        self._monotonic = monotonic
+        self._received = monotonic()
+
+    def now(self) -> datetime:
+        return self._started_at + timedelta(seconds=self._monotonic() - self._received)
+
+
+def skew_refusal(now: datetime, vendor_at: datetime | None, vendor: str) -> str:
+    """Why `vendor`'s clock forbids a grant, or empty. A vendor that tells no time is not compared."""
+    if vendor_at is not None and abs(vendor_at - now) > MAX_SKEW:
+        return (
+            f"the clock of {vendor} differs from the engine's by {abs(vendor_at - now)}; grants stop until clocks agree"
+        )
+    return ""

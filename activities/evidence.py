@@ -1,0 +1,98 @@
+"""The scribe: makes a ticket hold every fact once and in order, and tells people of the milestones."""
+
+from temporalio import activity
+
+from activities.failures import told_to_temporal
+from activities.heartbeats import beating
+from activities.ports import TicketSystem
+from activities.records import TicketRecords
+from domain.canonical import KeyRing, SigningKey, digest
+from domain.errors import InvalidError, InvalidInputError, SignatureRefusedError
+from domain.evidence import JUDGE_KINDS, WITNESSED_KINDS, Record, RecordKind
+from domain.ids import TicketRef
+from domain.messages import EvidenceInput, EvidenceResult, Fact, TicketFields
+from domain.witness import Observation, Presence, Receipt
+
+ACTIVE = "active"
+CLOSED = "closed"
+"""What a status is for; the ticket system's rules know what it is called."""
+
+MAX_GENERATIONS = 100
+"""How often a chain that was tampered with may be begun anew; each time is on the ticket for all to see."""
+
+
+class EvidenceActivities:
+    """Safe to repeat: a fact that the ticket holds already is not written again, a posted comment is found by its marker."""
+
+    def __init__(self, *, tickets: TicketSystem, records: TicketRecords, scribe: SigningKey, keys: KeyRing) -> None:
+        self._tickets = tickets
+        self._records = records
+        self._scribe = scribe
+        self._keys = keys
+
+    @activity.defn(name="record_evidence")
+    async def record_evidence(self, request: EvidenceInput) -> EvidenceResult:
+        """Write records, then comments, then fields. Waits for nothing and is waited for by no removal."""
+        async with beating():
+            with told_to_temporal():
+                for fact in request.facts:
+                    self._check(fact, request.writer)
+                chain = await self._write(request)
+                for fact in request.facts:
+                    if fact.comment:
+                        await self._tickets.comment(request.ticket, fact.comment, marker_of(request.writer, fact))
+                await self._set_fields(request.ticket, request.fields)
+                return EvidenceResult(records=len(chain), head=chain[-1].hash if chain else "")
+
+    async def _write(self, request: EvidenceInput) -> tuple[Record, ...]:
+        """Append to the writer's newest chain; one that no longer verifies is left as it is and a new one tells of it."""
+        for generation in range(1, MAX_GENERATIONS):
+            writer = request.writer if generation == 1 else f"{request.writer}~{generation}"
+            try:
+                chain = await self._records.chain(request.ticket, writer)
+            except SignatureRefusedError:
+                continue
+            return await self._records.append(request.ticket, writer, request.facts, self._scribe, chain)
+        raise InvalidInputError(
+            f"{request.ticket.key}: the evidence of {request.writer} was broken {MAX_GENERATIONS} times"
+        )
+
+    async def _set_fields(self, ticket: TicketRef, fields: TicketFields) -> None:
+        if fields.state or fields.active_from or fields.active_until:
+            await self._tickets.set_fields(
+                ticket, state=fields.state, active_from=fields.active_from, active_until=fields.active_until
+            )
+        rules = self._tickets.rules
+        status = {ACTIVE: rules.active_status, CLOSED: rules.closed_status}.get(fields.transition_to)
+        if status is not None:
+            try:
+                await self._tickets.transition(ticket, status)
+            except InvalidError as error:
+                activity.logger.warning("the ticket keeps its status: %s", error)
+
+    def _check(self, fact: Fact, writer: str) -> None:
+        """Refuse to sign what only the judge may say, and what no witness has said.
+
+        Raises:
+            SignatureRefusedError: the fact is not the scribe's to sign.
+        """
+        if fact.kind in JUDGE_KINDS:
+            raise SignatureRefusedError(f"{fact.kind} is for the judge to write")
+        if fact.kind not in WITNESSED_KINDS:
+            return
+        kind: type[Receipt | Observation] = Receipt if fact.kind is RecordKind.GRANTED else Observation
+        bodies = [sealed.open(kind, self._keys) for sealed in fact.witness]
+        if not bodies:
+            raise SignatureRefusedError(f"{fact.kind} needs the signed word of whoever saw it")
+        for body in bodies:
+            if body.lease_id != writer:
+                raise SignatureRefusedError(
+                    f"{fact.kind} of {writer} came with the word of a witness of {body.lease_id}"
+                )
+            if isinstance(body, Observation) and body.presence is not Presence.ABSENT:
+                raise SignatureRefusedError(f"{fact.kind} came with an observation that says {body.presence}")
+
+
+def marker_of(writer: str, fact: Fact) -> str:
+    """The reference that a comment bears, by which a retry finds it."""
+    return "nl-" + digest({"writer": writer, "fact": fact.fact_id})[7:19]

@@ -1,0 +1,156 @@
+"""Judgements for the request: open it, has it been answered, what do people wish. Nothing here issues a warrant."""
+
+from temporalio import activity
+
+from activities.approvals import Approvals
+from activities.engine_time import EngineClock
+from activities.failures import told_to_temporal
+from activities.heartbeats import beating
+from activities.ports import Catalogues, TicketSystem
+from activities.questions import question_text
+from activities.records import TicketRecords, find, judge_writer
+from domain.approval import ApprovalOutcome, ApprovalVerdict, AskedRound
+from domain.canonical import KeyRing, SigningKey
+from domain.errors import SignatureRefusedError
+from domain.evidence import Record, RecordKind
+from domain.extension import find_wishes, judge_extension, wants_revoke
+from domain.ids import TicketRef, request_workflow_id
+from domain.messages import Fact, JudgeInput, JudgeResult, OpenInput, OpenResult, WishesInput, WishesResult
+from domain.terms import Refused, RequestTerms, resolve_terms
+from domain.ticket import TicketView
+from domain.values import parse_instant, render_instant
+
+
+class JudgeActivities:
+    """Judgements over the ticket. Every result is a value with reasons; a failure to read is a failure, never a yes."""
+
+    def __init__(
+        self,
+        *,
+        tickets: TicketSystem,
+        records: TicketRecords,
+        approvals: Approvals,
+        catalogues: Catalogues,
+        judge: SigningKey,
+        keys: KeyRing,
+    ) -> None:
+        self._tickets = tickets
+        self._records = records
+        self._approvals = approvals
+        self._catalogues = catalogues
+        self._judge = judge
+        self._keys = keys
+
+    @activity.defn(name="open_request")
+    async def open_request(self, request: OpenInput) -> OpenResult:
+        """Resolve what the ticket asks for and post it as round `round_number`, or say why it cannot be asked.
+
+        Safe to repeat, also by a run that was reset: a round that stands on the ticket is found again.
+        """
+        clock = EngineClock()
+        async with beating():
+            with told_to_temporal():
+                view = await self._tickets.read(request.ticket)
+                writer = judge_writer(request_workflow_id(view.ref))
+                chain = await self._chain_or_none(request.ticket, writer)
+                if chain is None or (not chain and await self._records.any_on(request.ticket)):
+                    return OpenResult(
+                        refused=("this ticket already bears records that are not of this request; open a new one",)
+                    )
+                if view.status in self._tickets.rules.terminal_statuses:
+                    return OpenResult(refused=(f"the ticket is {view.status!r}; open a new one",))
+                catalogue = self._catalogues.current()
+                terms = resolve_terms(view, catalogue, self._tickets.rules)
+                if isinstance(terms, Refused):
+                    return OpenResult(refused=terms.reasons)
+                asked = await self._ask(request, view, terms, chain, writer, clock)
+                route = catalogue.entitlements[terms.entitlement].approval
+                return OpenResult(terms=terms, asked=asked, lapse_after=route.lapse_after, keys=self._keys)
+
+    @activity.defn(name="judge_request")
+    async def judge_request(self, request: JudgeInput) -> JudgeResult:
+        """Has the question been answered? `armed_until` tells a reset run that this approval has already been used."""
+        clock = EngineClock()
+        async with beating():
+            with told_to_temporal():
+                view, terms, verdict = await self._approvals.read(request.ticket, request.asked.digest, clock.now())
+                if terms is None:
+                    return JudgeResult(verdict=verdict)
+                armed = [
+                    record for grantee in terms.grantees for record in await self._armed(view, str(grantee.lease_id))
+                ]
+                ends = [
+                    parse_instant(record.facts["until"])
+                    for record in armed
+                    if record.facts["digest"] == request.asked.digest
+                ]
+                if ends and verdict.outcome is not ApprovalOutcome.DENIED:
+                    used = ApprovalVerdict(
+                        outcome=ApprovalOutcome.APPROVED,
+                        answer_id=str(armed[0].facts["answer"]),
+                        approver=str(armed[0].facts["approver"]),
+                    )
+                    return JudgeResult(verdict=used, armed_until=max(ends))
+                return JudgeResult(verdict=verdict)
+
+    @activity.defn(name="judge_wishes")
+    async def judge_wishes(self, request: WishesInput) -> WishesResult:
+        """Judge every extension wish on the ticket that is not in `seen`, and find a wish to revoke. For people and planning."""
+        clock = EngineClock()
+        async with beating():
+            with told_to_temporal():
+                view = await self._tickets.read(request.ticket)
+                catalogue = self._catalogues.current()
+                stop = wants_revoke(view.comments)
+                verdicts, end, times = [], request.current_end, request.times_extended
+                for wish in find_wishes(view.comments):
+                    if wish.wish_id in request.seen:
+                        continue
+                    verdict = judge_extension(
+                        wish,
+                        request.terms,
+                        catalogue,
+                        own_account=self._tickets.rules.own_account,
+                        first_end=request.first_end,
+                        current_end=end,
+                        times_extended=times,
+                        now=clock.now(),
+                    )
+                    verdicts.append(verdict)
+                    if verdict.granted and verdict.new_end is not None:
+                        end, times = verdict.new_end, times + 1
+                return WishesResult(
+                    verdicts=tuple(verdicts), revoke_asked_by=(stop.author or "somebody") if stop else ""
+                )
+
+    async def _ask(
+        self,
+        request: OpenInput,
+        view: TicketView,
+        terms: RequestTerms,
+        chain: tuple[Record, ...],
+        writer: str,
+        clock: EngineClock,
+    ) -> AskedRound:
+        number = request.round_number
+        marker = f"nl-{terms.digest[7:19]}-{number}"
+        catalogue = self._catalogues.current()
+        comment = await self._tickets.comment(request.ticket, question_text(view, terms, catalogue), marker)
+        facts = {
+            "round": number,
+            "digest": terms.digest,
+            "comment": comment.comment_id,
+            "posted": render_instant(comment.at),
+        }
+        fact = Fact(fact_id=f"asked/{marker}", kind=RecordKind.ASKED, at=clock.now(), facts=facts)
+        await self._records.append(request.ticket, writer, (fact,), self._judge, chain)
+        return AskedRound(number=number, digest=terms.digest, posted_at=comment.at)
+
+    async def _armed(self, view: TicketView, lease_id: str) -> tuple[Record, ...]:
+        return find(await self._records.chain(view.ref, judge_writer(lease_id)), RecordKind.ARMED)
+
+    async def _chain_or_none(self, ticket: TicketRef, writer: str) -> tuple[Record, ...] | None:
+        try:
+            return await self._records.chain(ticket, writer)
+        except SignatureRefusedError:
+            return None

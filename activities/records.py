@@ -1,0 +1,118 @@
+"""Reading and appending the signed records of a ticket: write, read back, believe only what stands there."""
+
+import json
+from typing import Any
+
+from activities.ports import TicketSystem
+from domain.canonical import KeyRing, SigningKey
+from domain.errors import MalformedError, SignatureRefusedError
+from domain.evidence import Record, RecordKind, property_key, read_chain, to_segments, write_record
+from domain.ids import TicketRef
+from domain.messages import Fact
+
+PREFIX = "nightlatch."
+
+MAX_TEXT = 40
+
+
+def judge_writer(name: str) -> str:
+    """The chain in which the judge speaks about the lease or request `name`."""
+    return f"judge/{name}"
+
+
+class TicketRecords:
+    """The evidence of tickets, held in issue properties."""
+
+    def __init__(self, tickets: TicketSystem, keys: KeyRing) -> None:
+        self._tickets = tickets
+        self._keys = keys
+
+    async def any_on(self, ticket: TicketRef) -> bool:
+        """Whether the ticket bears any Nightlatch property, readable or not."""
+        return bool(await self._tickets.read_properties(ticket, PREFIX))
+
+    async def chain(self, ticket: TicketRef, writer: str) -> tuple[Record, ...]:
+        """One writer's chain, verified.
+
+        Raises:
+            SignatureRefusedError: it was tampered with.
+            VendorError: it cannot be read.
+        """
+        properties = await self._tickets.read_properties(ticket, property_key(writer, 0).rsplit(".", 1)[0] + ".")
+        return read_chain(_in_order(properties, writer), ticket, writer, self._keys)
+
+    async def append(
+        self, ticket: TicketRef, writer: str, facts: tuple[Fact, ...], key: SigningKey, chain: tuple[Record, ...]
+    ) -> tuple[Record, ...]:
+        """`chain` with every fact that it does not hold yet, as it stands on the ticket afterwards.
+
+        Raises:
+            MalformedError: the ticket was read back and does not hold what was written.
+            VendorError: it could not be written or read back.
+        """
+        grown = chain
+        for fact in facts:
+            if all(record.record_id != fact.fact_id for record in grown):
+                grown = (*grown, _record_of(fact, ticket, writer, grown, key))
+        if grown == chain:
+            return chain
+        before, after = to_segments(chain), to_segments(grown)
+        for number, text in enumerate(after):
+            if number >= len(before) or before[number] != text:
+                await self._tickets.write_property(ticket, property_key(writer, number), text)
+        if await self.chain(ticket, writer) != grown:
+            raise MalformedError(
+                f"the evidence of {writer} on {ticket.key} reads back differently from what was written"
+            )
+        return grown
+
+
+def find(chain: tuple[Record, ...], kind: RecordKind) -> tuple[Record, ...]:
+    return tuple(record for record in chain if record.kind is kind)
+
+
+def _in_order(properties: dict[str, str], writer: str) -> list[str]:
+    segments: list[str] = []
+    while (key := property_key(writer, len(segments))) in properties:
+        segments.append(properties[key])
+    if len(segments) != len(properties):
+        raise SignatureRefusedError(f"the evidence of {writer} has a segment missing")
+    return segments
+
+
+def _record_of(fact: Fact, ticket: TicketRef, writer: str, chain: tuple[Record, ...], key: SigningKey) -> Record:
+    witness = [
+        {"body": json.loads(sealed.payload), "key": sealed.signature.key_id, "sig": sealed.signature.value}
+        for sealed in fact.witness
+    ]
+    told = {**fact.facts, "witness": witness} if witness else fact.facts
+    try:
+        return _write(fact, told, ticket, writer, chain, key)
+    except ValueError:
+        return _write(fact, _shortened(told), ticket, writer, chain, key)
+
+
+def _write(
+    fact: Fact,
+    facts: dict[str, Any],
+    ticket: TicketRef,
+    writer: str,
+    chain: tuple[Record, ...],
+    key: SigningKey,
+) -> Record:
+    return write_record(
+        ticket=ticket,
+        writer=writer,
+        record_id=fact.fact_id,
+        kind=fact.kind,
+        at=fact.at,
+        facts=facts,
+        chain=chain,
+        key=key,
+    )
+
+
+def _shortened(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts with every text cut to what certainly fits: a record that is too long must not hold up an end for ever."""
+    cut = {name: value[:MAX_TEXT] if isinstance(value, str) else value for name, value in facts.items()}
+    return {**cut, "cut": True}

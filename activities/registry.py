@@ -1,0 +1,105 @@
+"""Which adapter serves which target: the choice that worker, sweep, doctor and broker share. A vendor's SDK is loaded on use."""
+
+import asyncio
+import base64
+import binascii
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from activities.bundle import Keys
+from activities.ports import AccessProvider
+from activities.providers.okta_groups import OktaGroups
+from activities.settings import KeySettings, Settings
+from domain.canonical import KeyRing, KeyRole, PublicKey, SigningKey
+from domain.catalogue import SURFACES, TargetKind
+from domain.errors import InvalidInputError
+from domain.terms import Grantee
+
+LONGEST_CALL_SECONDS = 6.0
+"""No adapter's client may wait longer for one exchange: the kernel's fence is built on it (workflows/options.py)."""
+
+
+class Registry:
+    """One adapter for each configured instance."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises `InvalidInputError` when two entries have one name, or an adapter breaks a bound of the kernel."""
+        self._okta = [OktaGroups(entry) for entry in settings.okta]
+        self._adapters: dict[tuple[TargetKind, str], AccessProvider] = {
+            (TargetKind.OKTA_GROUP, entry.instance): adapter
+            for entry, adapter in zip(settings.okta, self._okta, strict=True)
+        }
+        if len(self._adapters) != len(settings.okta):
+            raise InvalidInputError(
+                "two okta entries in the settings have the same instance; give each a name of its own"
+            )
+        for (kind, instance), adapter in self._adapters.items():
+            _hold_to_the_kernel(instance, kind, adapter)
+
+    def for_grantee(self, grantee: Grantee) -> AccessProvider:
+        adapter = self._adapters.get((grantee.kind, grantee.target.instance))
+        if adapter is None:
+            raise InvalidInputError(
+                f"no {grantee.kind} instance {grantee.target.instance} is configured; add it to the settings"
+            )
+        return adapter
+
+    async def warm_up(self) -> None:
+        """Load, in a thread, the SDK of every configured vendor: the first call must not stall the loop for seconds."""
+        if self._okta:
+            from activities.providers.okta_client import warm_up  # noqa: PLC0415 - loading it is the point
+
+            await asyncio.to_thread(warm_up)
+
+    async def close(self) -> None:
+        for adapter in self._okta:
+            await adapter.close()
+
+
+def load_keys(settings: KeySettings) -> Keys:
+    """The keys of this process.
+
+    Raises:
+        InvalidInputError: a file is missing or is not a key, or a key of ours is not among those that are believed.
+    """
+    try:
+        trusted = KeyRing(keys=tuple(TypeAdapter(list[PublicKey]).validate_json(settings.trusted.read_bytes())))
+    except (OSError, ValidationError) as error:
+        raise InvalidInputError(
+            f"{settings.trusted} cannot be read as a list of public keys ({type(error).__name__}); `nightlatch keys new` makes one"
+        ) from error
+    keys = Keys(
+        trusted=trusted,
+        judge=_signing_key(settings.judge, KeyRole.JUDGE),
+        witness=_signing_key(settings.witness, KeyRole.WITNESS),
+        scribe=_signing_key(settings.scribe, KeyRole.SCRIBE),
+    )
+    for key in (keys.judge, keys.witness, keys.scribe):
+        if key is not None and key.public not in trusted.keys:
+            raise InvalidInputError(
+                f"{key.public.key_id} is not in {settings.trusted}; add its public key before it signs"
+            )
+    return keys
+
+
+def _signing_key(file: Path | None, role: KeyRole) -> SigningKey | None:
+    if file is None:
+        return None
+    try:
+        return SigningKey.from_seed(base64.urlsafe_b64decode(file.read_text().strip()), role)
+    except (OSError, ValueError, binascii.Error) as error:
+        raise InvalidInputError(
+            f"{file} cannot be read as a {role} key ({type(error).__name__}): 32 bytes in URL-safe base64"
+        ) from None if isinstance(error, ValueError) else error
+
+
+def _hold_to_the_kernel(instance: str, kind: TargetKind, adapter: AccessProvider) -> None:
+    able, surface = adapter.capabilities, SURFACES[kind]
+    said = (able.read_lag, able.landing_lag, able.native_expiry)
+    if said != (surface.read_lag, surface.landing_lag, surface.native_expiry):
+        raise InvalidInputError(f"the adapter of {instance} does not keep what the kernel expects of {kind}")
+    if able.client_timeout.total_seconds() > LONGEST_CALL_SECONDS:
+        raise InvalidInputError(
+            f"client_timeout of {instance} is above {LONGEST_CALL_SECONDS} s, on which the kernel's fence is built"
+        )

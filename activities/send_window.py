@@ -1,0 +1,30 @@
+"""The zombie guard: an attempt that was held up too long refuses to send, so that no write lands after its fence."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from domain.errors import RetryableError
+
+
+class SendWindow:
+    """Open from its making until `span` later by the monotonic clock, which no clock change moves.
+
+    An activity makes it on receipt with `start-to-close - client timeout`; an adapter checks it right before each write.
+    """
+
+    def __init__(self, span: timedelta, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._closes_at = monotonic() + span.total_seconds()
+
+    def check(self, call: str) -> None:
+        """Return while the window is open.
+
+        Raises:
+            RetryableError: it is too late to send `call`; nothing was sent.
+        """
+        late = self._monotonic() - self._closes_at
+        if late >= 0:
+            raise RetryableError(
+                f"{call}: not sent, this attempt is {late:.1f} s past the time until which it may send; the next one will"
+            )

@@ -1,0 +1,245 @@
+"""A whole house for kernel tests: real server, real workers, real activities; doubles for the vendor and the ticket system."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from temporalio import activity
+from temporalio.client import Client, WorkflowHandle
+
+from activities.bundle import Activities, Keys
+from domain.canonical import KeyRing, KeyRole, SigningKey
+from domain.catalogue import (
+    SURFACES,
+    ApprovalRoute,
+    Catalogue,
+    Entitlement,
+    ExtensionTerms,
+    Target,
+    TargetKind,
+)
+from domain.evidence import Record, read_chain
+from domain.freeze import PROPERTY, FreezeWord, seal_text
+from domain.ids import SubjectRef, TargetRef, TicketRef, request_workflow_id
+from domain.messages import LeaseOrder, RequestInput
+from domain.persons import Directory, Person
+from domain.queues import Queue, queue_name
+from domain.signed import Signed
+from domain.terms import Grantee
+from tests.fakes.providers import FakeAccessProvider, FakeAccessProviders, LedgerEntry
+from tests.fakes.tickets import FakeTickets
+from workflows.access_request import AccessRequestWorkflow
+from workflows.service import make_workers
+
+PATIENCE_SECONDS = 40.0
+APPROVED = "Approved"
+
+
+def engine_now() -> datetime:
+    """The engine's time where the caller runs inside an activity, this machine's otherwise."""
+    if activity.in_activity():
+        return activity.info().started_time
+    return datetime.now(UTC)
+
+
+def make_keys() -> Keys:
+    judge, witness, scribe = (
+        SigningKey.from_seed(bytes([number]) * 32, role)
+        for number, role in ((1, KeyRole.JUDGE), (2, KeyRole.WITNESS), (3, KeyRole.SCRIBE))
+    )
+    return Keys(
+        KeyRing(keys=(judge.public, witness.public, scribe.public)), judge=judge, witness=witness, scribe=scribe
+    )
+
+
+def make_catalogue() -> Catalogue:
+    """One entitlement with one target, one with two; alice asks (with two accounts), bob and carol decide, mallory is a stranger."""
+    targets = {
+        name: Target(kind=TargetKind.OKTA_GROUP, instance="okta/prod", container_id=f"00g{name}", name=name)
+        for name in ("admin", "left", "right")
+    }
+    route = ApprovalRoute(approvers=("alice", "bob", "carol"), lapse_after=timedelta(days=1))
+    extension = ExtensionTerms(each=timedelta(hours=1), total=timedelta(hours=2), count=2)
+    entitlements = {
+        key: Entitlement(
+            title=key,
+            application="aws",
+            targets=names,
+            requesters=("alice", "bob", "dave"),
+            approval=route,
+            max_duration=timedelta(days=90),
+            extension=extension,
+        )
+        for key, names in {"admin": ("admin",), "pair": ("left", "right")}.items()
+    }
+    people = {
+        key: Person(name=key.title(), jira=(key, *extra), accounts={"okta/prod": f"00u{key}"})
+        for key, extra in {"alice": ("alice-alt",), "bob": (), "carol": (), "dave": (), "mallory": ()}.items()
+    }
+    return Catalogue(site="example", targets=targets, entitlements=entitlements, people=Directory(people=people))
+
+
+@dataclass
+class House:
+    """What happened is read from `provider.ledger`: the vendor's own word."""
+
+    client: Client
+    provider: FakeAccessProvider
+    tickets: FakeTickets
+    keys: Keys
+    control: TicketRef
+    catalogue: Catalogue = field(default_factory=make_catalogue)
+    prefix: str = field(default_factory=lambda: f"t{uuid4().hex[:10]}-")
+
+    def current(self) -> Catalogue:
+        return self.catalogue
+
+    def activities(self) -> Activities:
+        return Activities.over(
+            client=self.client,
+            tickets=self.tickets,
+            providers=FakeAccessProviders({"okta/prod": self.provider}),
+            catalogues=self,
+            control=self.control,
+            keys=self.keys,
+        )
+
+    @asynccontextmanager
+    async def working(self, queues: Iterable[Queue] = Queue, *, cache: int = 1000) -> AsyncIterator[None]:
+        """Workers of these queues, stopped with the block."""
+        async with AsyncExitStack() as stack:
+            for worker in make_workers(self.client, self.prefix, self.activities(), queues, max_cached_workflows=cache):
+                await stack.enter_async_context(worker)
+            yield
+
+    def target(self, name: str = "admin") -> TargetRef:
+        return self.catalogue.targets[name].ref
+
+    def subject(self, person: str = "alice") -> SubjectRef:
+        return SubjectRef(instance="okta/prod", user_id=f"00u{person}")
+
+    def is_member(self, name: str = "admin", person: str = "alice") -> bool:
+        return self.provider.is_member(self.target(name), self.subject(person))
+
+    def ledger(self, *actions: str) -> list[LedgerEntry]:
+        return [entry for entry in self.provider.ledger if str(entry.action) in actions]
+
+    def ask(
+        self,
+        duration: str = "1h",
+        *,
+        entitlement: str = "admin",
+        creator: str = "alice",
+        reporter: str = "",
+        subject: str = "",
+    ) -> TicketRef:
+        return self.tickets.create(
+            creator=creator,
+            reporter=reporter or creator,
+            subject=subject,
+            entitlement=entitlement,
+            duration=duration,
+            reason="an incident",
+        )
+
+    async def start(self, ticket: TicketRef) -> WorkflowHandle[AccessRequestWorkflow, object]:
+        return await self.client.start_workflow(
+            AccessRequestWorkflow.run,
+            RequestInput(ticket=ticket),
+            id=request_workflow_id(ticket),
+            task_queue=queue_name(self.prefix, Queue.REQUESTS),
+        )
+
+    async def asked(self, ticket: TicketRef, rounds: int = 1) -> None:
+        """Return when the question has been posted that often."""
+        await self.until(lambda: sum("Your answer is bound to" in text for text in self.comments(ticket)) >= rounds)
+
+    async def approved(
+        self, duration: str = "1h", *, entitlement: str = "admin"
+    ) -> tuple[TicketRef, WorkflowHandle[AccessRequestWorkflow, object]]:
+        """A request of alice's that bob has approved, and that has been told to look."""
+        ticket = self.ask(duration, entitlement=entitlement)
+        handle = await self.start(ticket)
+        await self.asked(ticket)
+        await self.approve(ticket, handle)
+        return ticket, handle
+
+    async def approve(
+        self, ticket: TicketRef, handle: WorkflowHandle[AccessRequestWorkflow, object], by: str = "bob"
+    ) -> None:
+        self.tickets.transition_as(ticket, APPROVED, by)
+        await handle.signal("approve", {"by": by})
+
+    def comments(self, ticket: TicketRef) -> list[str]:
+        return [comment.text for comment in self.tickets.comments(ticket)]
+
+    def chains(self, ticket: TicketRef) -> dict[str, tuple[Record, ...]]:
+        """Every writer's chain on a ticket, verified."""
+        texts = self.tickets.properties(ticket)
+        writers: dict[str, list[str]] = {}
+        for key in sorted(texts, key=lambda key: (key.rsplit(".", 1)[0], int(key.rsplit(".", 1)[1]))):
+            writers.setdefault(_writer_of(texts[key]), []).append(texts[key])
+        return {writer: read_chain(segments, ticket, writer, self.keys.trusted) for writer, segments in writers.items()}
+
+    def kinds(self, ticket: TicketRef, writer: str) -> list[str]:
+        return [str(record.kind) for record in self.chains(ticket).get(writer, ())]
+
+    def order(self, ticket: TicketRef, *, lasts: timedelta, name: str = "admin", end_only: bool = False) -> LeaseOrder:
+        """The order of a lease of alice's, for tests that start a lease without a request."""
+        now = datetime.now(UTC)
+        return LeaseOrder(
+            ticket=ticket,
+            request_id=request_workflow_id(ticket),
+            grantee=Grantee(
+                kind=TargetKind.OKTA_GROUP,
+                target=self.target(name),
+                subject=self.subject(),
+                target_name=name,
+                max_residual=timedelta(hours=1),
+            ),
+            entitlement="admin",
+            terms_digest="sha256:none",
+            expires_at=now + lasts,
+            never_after=now + lasts,
+            keys=self.keys.trusted,
+            surface=SURFACES[TargetKind.OKTA_GROUP],
+            end_only=end_only,
+        )
+
+    async def until(self, state: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
+        """Return when `state` holds."""
+        async with asyncio.timeout(seconds):
+            while not state():
+                await asyncio.sleep(0.02)
+
+    async def soon(self, answer: Awaitable[object], seconds: float = PATIENCE_SECONDS) -> object:
+        async with asyncio.timeout(seconds):
+            return await answer
+
+
+def build_house(client: Client) -> House:
+    provider = FakeAccessProvider(clock=engine_now)
+    for name in ("admin", "left", "right"):
+        provider.make_group(f"00g{name}")
+    for person in ("alice", "bob", "carol", "dave", "mallory"):
+        provider.make_user(f"00u{person}", f"{person}@example.com")
+    tickets = FakeTickets(engine_now)
+    control = tickets.create(creator="carol", entitlement="", duration="", reason="control")
+    keys = make_keys()
+    house = House(client=client, provider=provider, tickets=tickets, keys=keys, control=control)
+    thaw(house)
+    return house
+
+
+def thaw(house: House, *, frozen: bool = False) -> None:
+    assert house.keys.judge is not None
+    word = FreezeWord(ticket=house.control, frozen=frozen, by="carol", at=datetime.now(UTC) - timedelta(minutes=1))
+    house.tickets.properties(house.control)[PROPERTY] = seal_text(Signed.seal(word, house.keys.judge))
+
+
+def _writer_of(text: str) -> str:
+    return str(json.loads(text)["records"][0]["writer"])

@@ -1,0 +1,96 @@
+"""The worker process: settings -> adapters -> activities -> workflows. Nothing imports it."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+
+from temporalio.client import Client
+
+from activities.bundle import Activities
+from activities.catalogue_files import CatalogueFolder
+from activities.integrations.jira_tickets import JiraTickets
+from activities.registry import Registry, load_keys
+from activities.settings import Settings, load_settings
+from domain.errors import InvalidInputError
+from domain.queues import Queue, queue_name
+from starter.connection import connect
+from workflows.service import make_workers
+
+logger = logging.getLogger("nightlatch.worker")
+
+CONFIGURATION_ERROR = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; 0 after a graceful stop, 2 when the configuration is not usable."""
+    parser = argparse.ArgumentParser(prog="worker.py", description="Runs Nightlatch's workflows and activities.")
+    parser.add_argument(
+        "--queues",
+        default=",".join(Queue),
+        help="comma-separated queues to serve, each in a process that holds only the keys it needs (default: all)",
+    )
+    chosen = parser.parse_args(arguments).queues.split(",")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        queues = [Queue(name.strip()) for name in chosen]
+    except ValueError as error:
+        parser.error(f"{error}; known: {', '.join(Queue)}")
+    try:
+        asyncio.run(_serve(load_settings(), queues))
+    except InvalidInputError as error:
+        sys.stderr.write(f"{error}\n")
+        return CONFIGURATION_ERROR
+    return 0
+
+
+async def _serve(settings: Settings, queues: list[Queue]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    client = await connect()
+    tickets, registry = JiraTickets(settings.jira), Registry(settings)
+    activities = Activities.over(
+        client=client,
+        tickets=tickets,
+        providers=registry,
+        catalogues=CatalogueFolder(settings.catalogue, expect_digest=settings.expect_digest),
+        control=settings.control_ticket,
+        keys=load_keys(settings.keys),
+    )
+    try:
+        await _poll(client, settings, activities, queues, registry, stop)
+    finally:
+        await registry.close()
+        await tickets.close()
+    logger.info("stopped")
+
+
+async def _poll(
+    client: Client,
+    settings: Settings,
+    activities: Activities,
+    queues: list[Queue],
+    registry: Registry,
+    stop: asyncio.Event,
+) -> None:
+    """Poll at once, but for grants: they wait until the vendors' SDKs are loaded, and what takes access away does not."""
+    warming = asyncio.create_task(registry.warm_up())
+    async with AsyncExitStack() as stack:
+        for worker in make_workers(client, settings.queue_prefix, activities, queues):
+            if worker.task_queue == queue_name(settings.queue_prefix, Queue.GRANTS):
+                await warming
+            await stack.enter_async_context(worker)
+            logger.info("polling %s", worker.task_queue)
+        await stop.wait()
+        logger.info("stopping: running attempts may finish")
+    await warming
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,306 @@
+"""The request: one ticket from asking to closing. About people; access itself lives in the leases that it starts."""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from activities.judge import JudgeActivities
+from domain.approval import ApprovalOutcome, ApprovalVerdict
+from domain.catalogue import SURFACES
+from domain.durations import remaining, render_duration
+from domain.extension import ExtensionVerdict, latest_end
+from domain.ids import request_workflow_id
+from domain.messages import (
+    ExtendInput,
+    Hint,
+    JudgeInput,
+    JudgeResult,
+    LeaseNews,
+    LeaseOrder,
+    OpenInput,
+    OpenResult,
+    RequestInput,
+    RequestResult,
+    StatusView,
+    TimelineView,
+)
+from domain.request import RequestEvent, RequestOutcome, RequestState
+from domain.search import EXPIRES_AT, STATE, SUBJECT, TARGET
+from domain.values import Instant, whole_millis
+from workflows import options
+from workflows.bounds import history_is_full
+from workflows.extending import Extending
+from workflows.failures import RequestEnds, cause_of
+from workflows.lease_keeper import LeaseKeeper
+from workflows.request_book import RequestBook
+from workflows.run_to_end import run_to_end
+
+OPEN_BUDGET = timedelta(days=1)
+"""How long a ticket system may be away before a new request gives up: nothing is held meanwhile."""
+
+MAX_ROUNDS = 10
+"""How often what is asked for may change before the ticket has to be opened anew."""
+
+
+@workflow.defn(name="AccessRequestWorkflow")
+class AccessRequestWorkflow:
+    """Asks, waits for an approval that counts, provisions all or nothing, holds, extends, and always revokes."""
+
+    @workflow.init
+    def __init__(self, request: RequestInput) -> None:
+        self._ticket = request.ticket
+        self._book = RequestBook(request.ticket)
+        self._extending = Extending(request.ticket, self._book.paper)
+        self._keepers: list[LeaseKeeper] = []
+        self._keeping: list[asyncio.Task[None]] = []
+        self._opened = OpenResult()
+        self._armed_until: Instant | None = None
+        self._look_asked = False
+        self._revoke_asked = ""
+
+    @workflow.run
+    async def run(self, request: RequestInput) -> RequestResult:  # noqa: ARG002 - `__init__` has taken it
+        self._book.paper.begin()
+        if await self._is_approved():
+            try:
+                await self._provision()
+                await self._hold_until_expiry()
+            except (Exception, asyncio.CancelledError) as end:  # noqa: BLE001 - whatever it is, access ends
+                self._ends(end)
+            finally:
+                await run_to_end(self._revoke_everything())
+        await run_to_end(self._close_the_ticket())
+        return self._book.result(self._keepers)
+
+    @workflow.signal
+    def approve(self, hint: Hint) -> None:
+        """Something was answered on the ticket. A hint: the ticket is re-read, and decides."""
+        self._heard("approve", hint)
+        self._look_asked = True
+
+    @workflow.signal
+    def deny(self, hint: Hint) -> None:
+        """The request was declined, or its ticket closed. Obeyed at once."""
+        self._heard("deny", hint)
+        self._look_asked = True
+        self._revoke_asked = self._revoke_asked or f"declined {hint.note}".strip()
+
+    @workflow.signal
+    def extend(self, hint: Hint) -> None:
+        """Somebody wishes for more time on the ticket. A hint: the ticket is re-read, and decides."""
+        self._heard("extend", hint)
+        self._extending.asked = True
+
+    @workflow.signal
+    def revoke(self, hint: Hint) -> None:
+        """End the access now. Obeyed from anyone who can send it."""
+        self._heard("revoke", hint)
+        self._look_asked = True
+        self._revoke_asked = self._revoke_asked or f"revoked {hint.note}".strip()
+
+    @workflow.signal
+    def lease_news(self, news: LeaseNews) -> None:
+        for keeper in self._keepers:
+            if keeper.lease_id == news.lease_id:
+                keeper.hear(news)
+
+    @workflow.update
+    async def request_extension(self, wish: ExtendInput) -> ExtensionVerdict:
+        """Judge one wish that is on the ticket and answer with the verdict."""
+        return await self._extending.verdict_of(wish.wish_id)
+
+    @request_extension.validator
+    def _only_while_active(self, wish: ExtendInput) -> None:
+        if self._book.status.state is not RequestState.ACTIVE:
+            message = f"{self._ticket.key} is {self._book.status.state}; wish {wish.wish_id} cannot extend it"
+            raise ApplicationError(message, type="NotActive")
+
+    @workflow.query
+    def status(self) -> StatusView:
+        return self._book.view(self._keepers, self._extending.current_end)
+
+    @workflow.query
+    def timeline(self) -> TimelineView:
+        return TimelineView(entries=tuple(self._book.entries))
+
+    async def _is_approved(self) -> bool:
+        """Ask, and wait for an approval that counts. False when there will be none, and the book says why."""
+        try:
+            await self._ask(1)
+            await self._wait_for_approval()
+        except RequestEnds as end:
+            self._book.decide(RequestEvent.NOT_APPROVED, end.outcome, end.why)
+        except ActivityError as error:
+            self._book.decide(RequestEvent.NOT_APPROVED, RequestOutcome.REFUSED, cause_of(error))
+        except asyncio.CancelledError:
+            self._book.decide(RequestEvent.NOT_APPROVED, RequestOutcome.WITHDRAWN, "the request was cancelled")
+        else:
+            return True
+        return False
+
+    async def _ask(self, number: int) -> None:
+        info = workflow.info()
+        if info.execution_timeout or info.run_timeout:
+            raise RequestEnds(RequestOutcome.REFUSED, "it was started with a timeout, which could end it unheard")
+        self._opened = await workflow.execute_activity_method(
+            JudgeActivities.open_request,
+            OpenInput(ticket=self._ticket, round_number=number),
+            **options.judging("read the ticket and ask", OPEN_BUDGET),
+        )
+        terms = self._opened.terms
+        if terms is None:
+            raise RequestEnds(RequestOutcome.REFUSED, "; ".join(self._opened.refused))
+        self._book.asked(terms, number)
+        targets = [terms.entitlement, *(grantee.target_name for grantee in terms.grantees)]
+        _show(
+            SearchAttributeKey.for_keyword(SUBJECT).value_set(terms.subject),
+            SearchAttributeKey.for_keyword_list(TARGET).value_set(targets),
+            SearchAttributeKey.for_keyword(STATE).value_set(RequestState.PENDING),
+        )
+
+    async def _wait_for_approval(self) -> None:
+        """Return when the ticket bears an approval that counts.
+
+        Raises:
+            RequestEnds: it was denied, withdrawn, changed too often, or lapsed.
+        """
+        lapses_at = workflow.now() + self._opened.lapse_after
+        for number in range(2, MAX_ROUNDS + 1):
+            while (judged := await self._judge()).verdict.outcome is ApprovalOutcome.PENDING:
+                with suppress(TimeoutError):
+                    await workflow.wait_condition(
+                        lambda: self._look_asked,
+                        timeout=remaining(workflow.now(), lapses_at) or timedelta(milliseconds=1),
+                        timeout_summary="the request lapses",
+                    )
+                if workflow.now() >= lapses_at:
+                    after = render_duration(self._opened.lapse_after)
+                    raise RequestEnds(RequestOutcome.LAPSED, f"nobody approved it within {after}")
+            verdict = judged.verdict
+            if verdict.outcome is ApprovalOutcome.APPROVED:
+                self._armed_until = judged.armed_until
+                self._book.approved(verdict)
+                return
+            if verdict.outcome is ApprovalOutcome.DENIED:
+                raise RequestEnds(RequestOutcome.DENIED, verdict.reason)
+            await self._ask(number)
+        raise RequestEnds(RequestOutcome.REFUSED, f"what it asks for was changed {MAX_ROUNDS - 1} times")
+
+    async def _judge(self) -> JudgeResult:
+        self._look_asked = False
+        if self._revoke_asked or self._opened.asked is None:
+            denied = ApprovalVerdict(outcome=ApprovalOutcome.DENIED, reason=self._revoke_asked)
+            return JudgeResult(verdict=denied)
+        judged = await workflow.execute_activity_method(
+            JudgeActivities.judge_request,
+            JudgeInput(ticket=self._ticket, asked=self._opened.asked),
+            **options.judging("has it been approved?", self._opened.lapse_after),
+        )
+        self._book.answers_refused(judged.verdict)
+        return judged
+
+    async def _provision(self) -> None:
+        """Start one lease a target and return when all are granted.
+
+        Raises:
+            RequestEnds: one was not, and so none may be.
+        """
+        terms = self._opened.terms
+        if terms is None:
+            raise RequestEnds(RequestOutcome.NOT_PROVISIONED, "there are no terms")
+        until = self._armed_until or whole_millis(workflow.now() + terms.duration)
+        for grantee in terms.grantees:
+            order = LeaseOrder(
+                ticket=self._ticket,
+                request_id=request_workflow_id(self._ticket),
+                grantee=grantee,
+                entitlement=terms.entitlement,
+                terms_digest=terms.digest,
+                expires_at=until,
+                never_after=latest_end(until, terms.extension),
+                keys=self._opened.keys,
+                surface=SURFACES[grantee.kind],
+            )
+            self._keepers.append(LeaseKeeper(order, terms.subject))
+        self._keeping = [asyncio.create_task(keeper.keep()) for keeper in self._keepers]
+        self._extending.begin(terms, self._keepers, until)
+        keepers = self._keepers
+        await workflow.wait_condition(
+            lambda: bool(self._revoke_asked) or any(k.over for k in keepers) or all(k.granted for k in keepers)
+        )
+        if self._revoke_asked:
+            raise RequestEnds(RequestOutcome.NOT_PROVISIONED, self._revoke_asked)
+        failed = [f"{line.target_name}: {line.note}" for line in (k.line() for k in keepers if k.over)]
+        if failed:
+            raise RequestEnds(RequestOutcome.NOT_PROVISIONED, "; ".join(failed))
+        self._book.active(until)
+        _show(
+            SearchAttributeKey.for_keyword(STATE).value_set(RequestState.ACTIVE),
+            SearchAttributeKey.for_datetime(EXPIRES_AT).value_set(until),
+        )
+
+    async def _hold_until_expiry(self) -> None:
+        """Return when every lease is over; extend meanwhile. The leases keep the time, not this.
+
+        Raises:
+            RequestEnds: access is to end before its time.
+        """
+        serving = asyncio.create_task(self._extending.serve())
+        try:
+            await workflow.wait_condition(
+                lambda: (
+                    bool(self._revoke_asked or self._extending.revoke_asked_by)
+                    or all(keeper.over for keeper in self._keepers)
+                    or history_is_full()
+                    or serving.done()
+                )
+            )
+        finally:
+            serving.cancel()
+        if serving.done():
+            serving.result()
+        if any(not keeper.over for keeper in self._keepers):
+            asked = self._revoke_asked or (self._extending.revoke_asked_by and "revoked on the ticket")
+            raise RequestEnds(RequestOutcome.ENDED, asked or "the request had received too many messages")
+        self._book.decide(RequestEvent.ENDING, RequestOutcome.ENDED, "the time was over")
+
+    async def _revoke_everything(self) -> None:
+        """Cancel every lease that is not over, and wait until each has ended with a signed outcome."""
+        if self._book.status.state is not RequestState.REVOKING:
+            self._book.decide(RequestEvent.ENDING, RequestOutcome.ENDED, "it ended without saying why")
+        for keeper in self._keepers:
+            await keeper.end(self._book.status.why)
+        await workflow.wait_condition(lambda: all(keeper.over for keeper in self._keepers))
+        self._book.all_ended()
+
+    async def _close_the_ticket(self) -> None:
+        """Answer what is still unanswered, and write the end on the ticket. Waits for it as long as that takes."""
+        await self._extending.close()
+        self._book.closing(self._keepers)
+        await self._book.paper.finish()
+        self._book.closed()
+        _show(SearchAttributeKey.for_keyword(STATE).value_set(RequestState.CLOSED))
+        await workflow.wait_condition(workflow.all_handlers_finished)
+
+    def _ends(self, end: BaseException) -> None:
+        """Note why the request ends before its time."""
+        held = self._book.status.state is RequestState.ACTIVE
+        outcome = RequestOutcome.ENDED if held else RequestOutcome.NOT_PROVISIONED
+        if isinstance(end, RequestEnds):
+            self._book.decide(RequestEvent.ENDING, end.outcome, end.why)
+        elif isinstance(end, asyncio.CancelledError):
+            self._book.decide(RequestEvent.ENDING, outcome, "the request was cancelled")
+        else:
+            self._book.decide(RequestEvent.ENDING, outcome, f"an error of its own: {type(end).__name__}: {end}"[:200])
+
+    def _heard(self, what: str, hint: Hint) -> None:
+        self._book.heard(what, hint.by)
+
+
+def _show(*updates: SearchAttributeUpdate[Any]) -> None:
+    workflow.upsert_search_attributes(updates)

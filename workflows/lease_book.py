@@ -1,0 +1,132 @@
+"""What every part of a lease shares: its order, its status and how that is shown, its paper, its fence."""
+
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+from domain.errors import NightlatchError, SignatureRefusedError
+from domain.evidence import RecordKind
+from domain.lease import EndReason, LeaseEvent, LeaseState, Sent, advance, must_revoke, open_lease
+from domain.messages import LeaseNews, LeaseOrder, PairInput
+from domain.search import EXPIRES_AT, STATE
+from domain.signed import Signed
+from domain.witness import Observation, Receipt, read_observation
+from workflows import options, words
+from workflows.failures import LeaseEnds, cause_of
+from workflows.paper import Paper
+
+SHOWN_STATES = frozenset(
+    {LeaseState.ACTIVE, LeaseState.REVOKING, LeaseState.STUCK, LeaseState.RECORDING, LeaseState.CLOSED}
+)
+"""States worth a search-attribute upsert each: what operators filter by."""
+
+
+class LeaseBook:
+    """`stop` is set by whoever wants the lease to end; the main path of the lease obeys it."""
+
+    def __init__(self, order: LeaseOrder) -> None:
+        self.order = order
+        self.lease_id = str(order.grantee.lease_id)
+        self.pair = PairInput(order=order)
+        self.status = open_lease(order.expires_at)
+        self.paper = Paper(order.ticket, self.lease_id)
+        self.stop: EndReason | None = None
+        self.note = ""
+        self._fenced_until: datetime | None = None
+        self._shown: LeaseState | None = None
+
+    def advance(
+        self, event: LeaseEvent, *, reason: EndReason | None = None, expires_at: datetime | None = None
+    ) -> None:
+        before = self.status
+        self.status = advance(before, event, reason=reason, expires_at=expires_at)
+        if self.status != before:
+            self._show()
+        if expires_at is not None:
+            end_key = SearchAttributeKey.for_datetime(EXPIRES_AT)
+            workflow.upsert_search_attributes([end_key.value_set(expires_at)])
+
+    def end(self, reason: EndReason, note: str = "") -> None:
+        """The lease ends for `reason`. One that must take away what others added fences from now: its own start."""
+        self.note = (note or self.note)[:300]
+        if reason in {EndReason.END_ONLY, EndReason.RESET} and self.status.sent is Sent.NOTHING:
+            self.status = must_revoke(self.status, reason)
+            self.write_closed_uncleanly()
+            self._show()
+        else:
+            self.advance(LeaseEvent.ENDED, reason=reason)
+
+    def failed(self, reason: EndReason, error: ActivityError | NightlatchError) -> LeaseEnds:
+        """Why a step failed; a step that was cancelled failed for the reason of the cancel."""
+        if is_cancelled_exception(error):
+            return LeaseEnds(self.stop or EndReason.CANCELLED)
+        return LeaseEnds(reason, cause_of(error))
+
+    def record(
+        self,
+        name: str,
+        kind: RecordKind,
+        *,
+        facts: dict[str, object] | None = None,
+        witness: tuple[Signed, ...] = (),
+        comment: str = "",
+    ) -> None:
+        """Note a fact of this run on the ticket, once."""
+        run_id = workflow.info().run_id
+        self.paper.note(
+            f"{name}/{run_id}", kind, facts={"run": run_id, **(facts or {})}, witness=witness, comment=comment
+        )
+
+    def believe(self, sealed: Signed, asked_at: datetime) -> Observation | None:
+        """The observation, if a witness signed it for this lease after `asked_at`; anything else moves nothing."""
+        try:
+            return read_observation(sealed, self.order.keys, lease_id=self.lease_id, not_before=asked_at)
+        except SignatureRefusedError:
+            return None
+
+    def write_closed(self, receipt: Signed | None) -> None:
+        """A write has closed: only one that a witness says succeeded at its first attempt needs no fence."""
+        try:
+            if receipt is not None and receipt.open(Receipt, self.order.keys).attempt == 1:
+                return
+        except SignatureRefusedError:
+            pass
+        self.write_closed_uncleanly()
+
+    def write_closed_uncleanly(self) -> None:
+        self._fenced_until = workflow.now() + options.fence(self.order.surface.landing_lag)
+
+    def until_second_look(self) -> timedelta:
+        """How long to wait from now, so that nothing sent before can land after the second look."""
+        wait = self.order.surface.read_lag
+        if self._fenced_until is not None:
+            wait = max(wait, self._fenced_until - workflow.now())
+        return wait
+
+    async def tell_request(self, wish_id: str = "", *, prolonged: bool = False, note: str = "") -> None:
+        """Tell the parent what is true now; one that is gone needs to know nothing."""
+        parent = workflow.info().parent
+        if parent is None:
+            return
+        news = LeaseNews(
+            lease_id=self.lease_id,
+            run_id=workflow.info().run_id,
+            state=self.status.state,
+            at=workflow.now(),
+            expires_at=self.status.expires_at,
+            wish_id=wish_id,
+            prolonged=prolonged,
+            note=note,
+        )
+        try:
+            await workflow.get_external_workflow_handle(parent.workflow_id).signal("lease_news", news)
+        except Exception as error:  # noqa: BLE001 - a request that cannot be told changes nothing about the access
+            workflow.logger.info("the request was not told: %s", error)
+
+    def _show(self) -> None:
+        workflow.set_current_details(words.lease_details(self.order, self.status, self.note))
+        if self.status.state in SHOWN_STATES and self.status.state is not self._shown:
+            self._shown = self.status.state
+            workflow.upsert_search_attributes([SearchAttributeKey.for_keyword(STATE).value_set(self.status.state)])

@@ -1,0 +1,125 @@
+"""Extensions inside a lease: the provider's deadline first, then the commit, then the lease's own end; or nothing at all."""
+
+from collections import deque
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+from activities.access import AccessActivities
+from activities.arming import ArmingActivities
+from domain.durations import is_live, remaining
+from domain.errors import SignatureRefusedError
+from domain.lease import EndReason, LeaseEvent
+from domain.messages import ArmExtensionInput, ExtensionCommit, ExtensionOffer, GrantInput, VoidExtensionInput
+from domain.witness import Presence, read_observation
+from workflows import options
+from workflows.failures import LeaseEnds, cause_of
+from workflows.lease_book import LeaseBook
+
+MAX_WAITING = 16
+"""Offers or commits kept at once; a request sends one at a time."""
+
+ARM_BUDGET = timedelta(seconds=30)
+TOO_LATE = "the access had already ended"
+
+
+class Prolonging:
+    """The inbox of offers and commits, and the judging of one offer at a time. The inbox appends and cannot raise."""
+
+    def __init__(self, book: LeaseBook) -> None:
+        self._book = book
+        self._offers: deque[ExtensionOffer] = deque()
+        self._commits: dict[str, bool] = {}
+
+    @property
+    def waiting(self) -> bool:
+        return bool(self._offers)
+
+    def unheard(self) -> tuple[str, ...]:
+        """Wishes that arrived and got no verdict."""
+        return tuple(offer.wish_id for offer in self._offers)
+
+    def take_offer(self, offer: ExtensionOffer) -> None:
+        if len(self._offers) < MAX_WAITING:
+            self._offers.append(offer)
+
+    def take_commit(self, commit: ExtensionCommit) -> None:
+        if len(self._commits) < MAX_WAITING:
+            self._commits.setdefault(commit.wish_id, commit.commit)
+
+    async def judge_next(self) -> None:
+        """Take the next offer to its verdict and tell the request.
+
+        Raises:
+            LeaseEnds: a provider that holds the deadline itself may hold the new one, and nobody knows.
+        """
+        book, offer = self._book, self._offers.popleft()
+        old_end = book.status.expires_at
+        if not old_end < offer.new_end <= book.order.never_after:
+            await book.tell_request(offer.wish_id, note="the new end is not within the limits of this lease")
+            return
+        book.advance(LeaseEvent.EXTENSION_OFFERED)
+        refusal = await self._prolong(offer, old_end)
+        if not refusal:
+            await book.tell_request(offer.wish_id, prolonged=True)
+            refusal = await self._await_commit(offer.wish_id, old_end)
+        if not refusal and is_live(workflow.now(), old_end):
+            book.advance(LeaseEvent.EXTENSION_COMMITTED, expires_at=offer.new_end)
+            await book.tell_request(offer.wish_id, prolonged=True)
+            return
+        book.advance(LeaseEvent.EXTENSION_DROPPED)
+        book.paper.do(lambda: self._void(offer.wish_id, old_end))
+        if book.order.surface.native_expiry:
+            raise LeaseEnds(EndReason.EXTENSION_UNCERTAIN, refusal)
+        await book.tell_request(offer.wish_id, note=refusal or TOO_LATE)
+
+    async def _prolong(self, offer: ExtensionOffer, old_end: datetime) -> str:
+        """Arm and prolong within the time that is left. Returns why it did not come about, or empty."""
+        book = self._book
+        request = ArmExtensionInput(order=book.order, wish_id=offer.wish_id, current_end=old_end, new_end=offer.new_end)
+        try:
+            armed = await workflow.execute_activity_method(
+                ArmingActivities.arm_extension,
+                request,
+                **options.judging("judge and record the extension", _left(old_end, ARM_BUDGET)),
+            )
+            if armed.warrant is None:
+                return "; ".join(armed.refused)
+            asked_at = workflow.now()
+            if not is_live(asked_at, old_end):
+                return TOO_LATE
+            prolonged = await workflow.execute_activity_method(
+                AccessActivities.prolong_access,
+                GrantInput(order=book.order, warrant=armed.warrant),
+                **options.granting("prolong", _left(old_end, options.GRANT_BUDGET)),
+            )
+            look = read_observation(prolonged.observation, book.order.keys, lease_id=book.lease_id, not_before=asked_at)
+        except (ActivityError, SignatureRefusedError) as error:
+            if is_cancelled_exception(error):
+                raise
+            book.write_closed_uncleanly()
+            return cause_of(error)
+        book.write_closed(prolonged.receipt)
+        return "" if look.presence is Presence.PRESENT else f"read back {look.presence}"
+
+    async def _await_commit(self, wish_id: str, old_end: datetime) -> str:
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: wish_id in self._commits,
+                timeout=remaining(workflow.now(), old_end),
+                timeout_summary="have all targets been prolonged?",
+            )
+        return "" if self._commits.get(wish_id, False) else "another target of this request was not prolonged"
+
+    async def _void(self, wish_id: str, end: datetime) -> None:
+        request = VoidExtensionInput(order=self._book.order, wish_id=wish_id, end=end)
+        await workflow.execute_activity_method(
+            ArmingActivities.void_extension, request, **options.writing("the old end is in force")
+        )
+
+
+def _left(end: datetime, budget: timedelta) -> timedelta:
+    """The smaller of `budget` and what is left before `end`, and never nothing: zero would mean no limit to the engine."""
+    return max(min(remaining(workflow.now(), end), budget), timedelta(milliseconds=1))

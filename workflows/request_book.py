@@ -1,0 +1,123 @@
+"""What a request remembers and shows: its status, its timeline, its paper."""
+
+from datetime import datetime
+
+from temporalio import workflow
+
+from activities.evidence import ACTIVE, CLOSED
+from domain.approval import ApprovalVerdict
+from domain.evidence import RecordKind
+from domain.ids import TicketRef, request_workflow_id
+from domain.messages import LeaseOutcome, RequestResult, StatusView, TicketFields, TimelineEntry
+from domain.request import RequestEvent, RequestOutcome, RequestStatus, advance
+from domain.terms import RequestTerms
+from domain.values import render_instant
+from workflows import words
+from workflows.lease_keeper import LeaseKeeper
+from workflows.paper import Paper
+
+MAX_ENTRIES = 200
+"""A timeline for people: what is beyond it stands on the ticket."""
+
+
+class RequestBook:
+    """Changes its status by the transition table alone, and keeps the ticket and the Temporal UI in step with it."""
+
+    def __init__(self, ticket: TicketRef) -> None:
+        self.ticket = ticket
+        self.status = RequestStatus()
+        self.paper = Paper(ticket, request_workflow_id(ticket))
+        self.entries: list[TimelineEntry] = []
+        self._terms: RequestTerms | None = None
+        self._approver = ""
+
+    def heard(self, what: str, by: str) -> None:
+        self._tell(f"hint: {what}" + (f" from {by[:60]}" if by else ""))
+
+    def asked(self, terms: RequestTerms, number: int) -> None:
+        self._terms = terms
+        self.status = advance(self.status, RequestEvent.ASKED)
+        self.paper.show(TicketFields(state="Waiting for approval"))
+        self._tell(f"asked for {terms.entitlement} for {terms.subject} (round {number})")
+
+    def answers_refused(self, verdict: ApprovalVerdict) -> None:
+        for refused in verdict.refused:
+            self.paper.note(
+                f"answer/{refused.answer_id}",
+                RecordKind.ANSWERED,
+                facts={"answer": refused.answer_id, "by": refused.by, "counts": False, "reason": refused.reason[:200]},
+                comment=f"The approval by {refused.by} does not count: {refused.reason}.",
+            )
+            self._tell(f"approval by {refused.by} refused: {refused.reason}")
+
+    def approved(self, verdict: ApprovalVerdict) -> None:
+        self._approver = verdict.approver
+        self.status = advance(self.status, RequestEvent.APPROVED)
+        facts: dict[str, object] = {"answer": verdict.answer_id, "by": verdict.approver, "counts": True}
+        self.paper.note(f"answer/{verdict.answer_id}", RecordKind.ANSWERED, facts=facts)
+        self.paper.show(TicketFields(state="Granting"))
+        self._tell(f"approved by {verdict.approver}")
+
+    def active(self, until: datetime) -> None:
+        self.status = advance(self.status, RequestEvent.ALL_GRANTED)
+        fields = TicketFields(state="Active", active_from=workflow.now(), active_until=until, transition_to=ACTIVE)
+        self.paper.show(fields)
+        comment = f"Access is active until {words.minute(until)}, approved by {self._approver}. It ends by itself."
+        self.paper.note("active", RecordKind.ACTIVE, facts={"active_until": render_instant(until)}, comment=comment)
+        self._tell(f"active until {words.minute(until)}")
+
+    def decide(self, event: RequestEvent, outcome: RequestOutcome, why: str) -> None:
+        """The request ends, as `outcome`, because of `why`."""
+        self.status = advance(self.status, event, outcome=outcome, why=why[:300])
+        self._tell(f"{outcome}: {why[:200]}")
+
+    def all_ended(self) -> None:
+        self.status = advance(self.status, RequestEvent.ALL_ENDED)
+        self._tell("every lease is over")
+
+    def closing(self, keepers: list[LeaseKeeper]) -> None:
+        """Put the end on paper: one comment with a line for each target."""
+        outcome, why = self.status.outcome, self.status.why
+        lines = [f"Closed: {outcome}" + (f" ({why})" if why else "") + "."]
+        lines += [_lease_words(keeper) for keeper in keepers]
+        answered = outcome is RequestOutcome.DENIED
+        self.paper.show(TicketFields(state=f"Closed: {outcome}", transition_to="" if answered else CLOSED))
+        facts: dict[str, object] = {"outcome": str(outcome), "why": why[:200], "leases": len(keepers)}
+        self.paper.note("closed", RecordKind.CLOSED, facts=facts, comment="\n\n".join(lines))
+        self._tell("closing the ticket")
+
+    def closed(self) -> None:
+        self.status = advance(self.status, RequestEvent.CLOSED)
+
+    def view(self, keepers: list[LeaseKeeper], expires_at: datetime | None) -> StatusView:
+        return StatusView(
+            ticket=self.ticket,
+            state=self.status.state,
+            outcome=self.status.outcome,
+            why=self.status.why,
+            subject=self._terms.subject if self._terms else "",
+            entitlement=self._terms.entitlement if self._terms else "",
+            approver=self._approver,
+            expires_at=expires_at,
+            leases=tuple(keeper.line() for keeper in keepers),
+        )
+
+    def result(self, keepers: list[LeaseKeeper]) -> RequestResult:
+        outcomes: tuple[LeaseOutcome, ...] = tuple(keeper.outcome for keeper in keepers if keeper.outcome is not None)
+        return RequestResult(outcome=self.status.outcome or RequestOutcome.ENDED, why=self.status.why, leases=outcomes)
+
+    def _tell(self, what: str) -> None:
+        if len(self.entries) < MAX_ENTRIES:
+            self.entries.append(TimelineEntry(at=workflow.now(), what=what))
+        lines = tuple(words.timeline_line(entry.at, entry.what) for entry in self.entries[-20:])
+        workflow.set_current_details(words.request_details(self.view([], None), lines))
+
+
+def _lease_words(keeper: LeaseKeeper) -> str:
+    outcome = keeper.outcome
+    name = keeper.order.grantee.target_name
+    if outcome is None:
+        return f"{name}: {keeper.refusal}."
+    if outcome.proved_at is None or outcome.removed_at is None:
+        return f"{name}: nothing was granted; {words.ending(outcome.reason, outcome.note)}."
+    return f"{name}: gone at {words.minute(outcome.removed_at)}, proved at {words.minute(outcome.proved_at)}."

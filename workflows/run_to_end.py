@@ -1,0 +1,30 @@
+"""Work that must reach its end whatever is cancelled: Python's answer to a detached scope."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from temporalio import workflow
+
+Result = TypeVar("Result")
+
+
+async def run_to_end(work: Coroutine[Any, Any, Result]) -> Result:
+    """Await `work` to its end, even when the caller is cancelled meanwhile, and return what it returned."""
+    return await finish(asyncio.create_task(work))
+
+
+async def finish(task: asyncio.Task[Result]) -> Result:
+    """Wait until `task` is done, whatever is cancelled, and return its result or raise its error.
+
+    A task of its own keeps a cancel of the caller away from the work; the loop stays through any number of cancels; and it
+    ends with the task, because at cache eviction the task is cancelled too and a loop that did not would hang the worker.
+    """
+    while not task.done():
+        try:
+            await workflow.wait([task])
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is not None:
+                current.uncancel()
+    return task.result()

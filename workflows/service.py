@@ -1,0 +1,56 @@
+"""Which queue runs which workflow, and with which engine options: the same in production and in every test."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.bundle import Activities
+from domain.queues import Queue, queue_name
+from workflows.access_request import AccessRequestWorkflow
+from workflows.lease import LeaseWorkflow
+from workflows.sandbox import workflow_runner
+
+WORKFLOWS: dict[Queue, list[type[Any]]] = {
+    Queue.REQUESTS: [AccessRequestWorkflow],
+    Queue.LEASES: [LeaseWorkflow],
+    Queue.GRANTS: [],
+    Queue.TICKETS: [],
+}
+
+GRACE = timedelta(seconds=15)
+"""How long a stopping worker lets running attempts finish: longer than a provider attempt, shorter than supervisors wait."""
+
+STICKY_TIMEOUT = timedelta(seconds=10)
+"""Measured: 1 s makes a herd of expiries three times later, 60 s costs a minute at every killed worker."""
+
+HEARTBEAT_EVERY = timedelta(seconds=1.5)
+"""The engine would otherwise hold heartbeats back for 80 % of their timeout, too close to it on a busy machine."""
+
+
+def make_workers(
+    client: Client, prefix: str, activities: Activities, queues: Iterable[Queue], *, max_cached_workflows: int = 1000
+) -> list[Worker]:
+    """One worker for each queue that has something to run here; grants, which add access, come last."""
+    workers = []
+    for queue in sorted(queues, key=lambda queue: queue is Queue.GRANTS):
+        workflows, functions = WORKFLOWS[queue], activities.by_queue[queue]
+        if not workflows and not functions:
+            continue
+        workers.append(
+            Worker(
+                client,
+                task_queue=queue_name(prefix, queue),
+                workflows=workflows,
+                activities=functions,
+                workflow_runner=workflow_runner(),
+                max_cached_workflows=max_cached_workflows,
+                sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
+                max_heartbeat_throttle_interval=HEARTBEAT_EVERY,
+                default_heartbeat_throttle_interval=HEARTBEAT_EVERY,
+                graceful_shutdown_timeout=GRACE,
+            )
+        )
+    return workers
