@@ -1,4 +1,7 @@
-"""Ed25519 keys as files: seeds in URL-safe base64, readable by their owner alone, and the list of public keys that are believed."""
+"""Making signing keys: Ed25519 seeds as files for their owner alone, and the list of public keys that are believed.
+
+Reading them is done in `registry.py`.
+"""
 
 import base64
 import json
@@ -6,14 +9,11 @@ import os
 import secrets
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-
-from domain.canonical import KeyRing, KeyRole, PublicKey, SigningKey
+from domain.canonical import KeyRing, KeyRole, SigningKey
 from domain.errors import InvalidInputError
 
 TRUSTED = "trusted.json"
 _SEED_BYTES = 32
-_PUBLIC_KEYS = TypeAdapter(tuple[PublicKey, ...])
 
 
 def seed_file(folder: Path, role: KeyRole) -> Path:
@@ -44,48 +44,6 @@ def write_new_keys(folder: Path) -> KeyRing:
             " name another folder, an existing key is never overwritten"
         ) from error
     return KeyRing(keys=tuple(keys))
-
-
-def read_signing_key(path: Path, role: KeyRole) -> SigningKey:
-    """The key of that role.
-
-    Raises:
-        InvalidInputError: it cannot be read, others can read it too, or it is no seed. The message holds none of it.
-    """
-    try:
-        if path.stat().st_mode & 0o077:
-            raise InvalidInputError(f"others may read the {role} key {path}: chmod 600 it, or make a new one")
-        seed = base64.b64decode(path.read_text().strip(), altchars=b"-_", validate=True)
-        return SigningKey.from_seed(seed, role)
-    except OSError as error:
-        raise InvalidInputError(
-            f"the {role} key {path} cannot be read ({error.strerror}); check keys.{role}"
-        ) from error
-    except ValueError:
-        raise InvalidInputError(
-            f"{path} is no {role} key: 32 bytes in URL-safe base64 are due, as `nightlatch keys new` writes them"
-        ) from None
-
-
-def read_trusted(path: Path) -> KeyRing:
-    """The public keys that are believed.
-
-    Raises:
-        InvalidInputError: the list cannot be read, is none, or is empty.
-    """
-    try:
-        keys = _PUBLIC_KEYS.validate_json(path.read_text())
-    except OSError as error:
-        raise InvalidInputError(
-            f"the trusted keys {path} cannot be read ({error.strerror}); check keys.trusted"
-        ) from error
-    except (ValidationError, ValueError):
-        raise InvalidInputError(f"{path} is no JSON list of public keys, as `nightlatch keys new` writes it") from None
-    if not keys:
-        raise InvalidInputError(
-            f"{path} trusts no key, so that nothing could ever be believed; put the public keys in it"
-        )
-    return KeyRing(keys=keys)
 
 
 def _create(path: Path, text: str, mode: int, written: list[Path]) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -18,6 +17,10 @@ from domain.terms import Grantee
 
 LONGEST_CALL_SECONDS = 6.0
 """No adapter's client may wait longer for one exchange: the kernel's fence is built on it (workflows/options.py)."""
+
+
+OTHERS_MAY = 0o077
+PUBLIC_KEYS = TypeAdapter(tuple[PublicKey, ...])
 
 
 class Registry:
@@ -63,12 +66,7 @@ def load_keys(settings: KeySettings) -> Keys:
     Raises:
         InvalidInputError: a file is missing or is not a key, or a key of ours is not among those that are believed.
     """
-    try:
-        trusted = KeyRing(keys=tuple(TypeAdapter(list[PublicKey]).validate_json(settings.trusted.read_bytes())))
-    except (OSError, ValidationError) as error:
-        raise InvalidInputError(
-            f"{settings.trusted} cannot be read as a list of public keys ({type(error).__name__}); `nightlatch keys new` makes one"
-        ) from error
+    trusted = _trusted(settings.trusted)
     keys = Keys(
         trusted=trusted,
         judge=_signing_key(settings.judge, KeyRole.JUDGE),
@@ -83,15 +81,35 @@ def load_keys(settings: KeySettings) -> Keys:
     return keys
 
 
+def _trusted(file: Path) -> KeyRing:
+    try:
+        keys = PUBLIC_KEYS.validate_json(file.read_bytes())
+    except OSError as error:
+        raise InvalidInputError(
+            f"the trusted keys {file} cannot be read ({error.strerror}); check keys.trusted"
+        ) from error
+    except ValidationError:
+        raise InvalidInputError(f"{file} is no JSON list of public keys, as `nightlatch keys new` writes it") from None
+    if not keys:
+        raise InvalidInputError(f"{file} trusts no key, so that nothing could be believed; put the public keys in it")
+    return KeyRing(keys=keys)
+
+
 def _signing_key(file: Path | None, role: KeyRole) -> SigningKey | None:
     if file is None:
         return None
     try:
-        return SigningKey.from_seed(base64.urlsafe_b64decode(file.read_text().strip()), role)
-    except (OSError, ValueError, binascii.Error) as error:
+        if file.stat().st_mode & OTHERS_MAY:
+            raise InvalidInputError(f"others may read the {role} key {file}: chmod 600 it, or make a new one")
+        return SigningKey.from_seed(base64.b64decode(file.read_text().strip(), altchars=b"-_", validate=True), role)
+    except OSError as error:
         raise InvalidInputError(
-            f"{file} cannot be read as a {role} key ({type(error).__name__}): 32 bytes in URL-safe base64"
-        ) from None if isinstance(error, ValueError) else error
+            f"the {role} key {file} cannot be read ({error.strerror}); check keys.{role}"
+        ) from error
+    except ValueError:
+        raise InvalidInputError(
+            f"{file} is no {role} key: 32 bytes in URL-safe base64 are due, as `nightlatch keys new` writes them"
+        ) from None
 
 
 def _hold_to_the_kernel(instance: str, kind: TargetKind, adapter: AccessProvider) -> None:

@@ -174,7 +174,10 @@ class VoidExtensionInput(Value):
 
 
 class LeaseNews(Value):
-    """Lease to request: what just became true. `wish_id` and `prolonged` answer an offer."""
+    """Lease to request: what just became true. `wish_id` and `prolonged` answer an offer.
+
+    `receipt` is the witness's word for a grant or a prolonging; without one, neither is believed.
+    """
 
     lease_id: str
     run_id: str
@@ -184,6 +187,7 @@ class LeaseNews(Value):
     wish_id: str = ""
     prolonged: bool = False
     note: str = ""
+    receipt: Signed | None = None
 
 
 class Fact(Value):

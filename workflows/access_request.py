@@ -7,7 +7,7 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from activities.judge import JudgeActivities
 from domain.approval import ApprovalOutcome, ApprovalVerdict
@@ -136,7 +136,9 @@ class AccessRequestWorkflow:
         except RequestEnds as end:
             self._book.decide(RequestEvent.NOT_APPROVED, end.outcome, end.why)
         except ActivityError as error:
-            self._book.decide(RequestEvent.NOT_APPROVED, RequestOutcome.REFUSED, cause_of(error))
+            cancelled = is_cancelled_exception(error)
+            outcome = RequestOutcome.WITHDRAWN if cancelled else RequestOutcome.REFUSED
+            self._book.decide(RequestEvent.NOT_APPROVED, outcome, cause_of(error))
         except asyncio.CancelledError:
             self._book.decide(RequestEvent.NOT_APPROVED, RequestOutcome.WITHDRAWN, "the request was cancelled")
         else:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from temporalio import workflow
+from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ActivityError
 
 from activities.judge import JudgeActivities
@@ -12,6 +13,7 @@ from domain.evidence import RecordKind
 from domain.extension import ExtensionVerdict
 from domain.ids import TicketRef
 from domain.messages import ExtensionCommit, ExtensionOffer, TicketFields, WishesInput, WishesResult
+from domain.search import EXPIRES_AT
 from domain.terms import RequestTerms
 from domain.values import render_instant
 from workflows import options, words
@@ -114,6 +116,7 @@ class Extending:
             await self._until(lambda: all(keeper.expires_at == new_end or keeper.over for keeper in live), old_end)
         if commit and all(keeper.expires_at == new_end for keeper in live):
             self._end, self._times = new_end, self._times + 1
+            workflow.upsert_search_attributes([SearchAttributeKey.for_datetime(EXPIRES_AT).value_set(new_end)])
             return verdict
         notes = {answer.note for answer in answers if answer is not None and answer.note}
         return _no(

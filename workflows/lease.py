@@ -165,7 +165,7 @@ class LeaseWorkflow:
         self._book.advance(LeaseEvent.GRANTED)
         until = render_instant(self._book.status.expires_at)
         self._book.record("granted", RecordKind.GRANTED, facts={"until": until}, witness=(granted.receipt,))
-        await self._book.tell_request()
+        await self._book.tell_request(receipt=granted.receipt)
 
     async def _hold_until_the_end(self) -> None:
         book = self._book

@@ -105,7 +105,9 @@ class LeaseBook:
             wait = max(wait, self._fenced_until - workflow.now())
         return wait
 
-    async def tell_request(self, wish_id: str = "", *, prolonged: bool = False, note: str = "") -> None:
+    async def tell_request(
+        self, wish_id: str = "", *, prolonged: bool = False, note: str = "", receipt: Signed | None = None
+    ) -> None:
         """Tell the parent what is true now; one that is gone needs to know nothing."""
         parent = workflow.info().parent
         if parent is None:
@@ -119,6 +121,7 @@ class LeaseBook:
             wish_id=wish_id,
             prolonged=prolonged,
             note=note,
+            receipt=receipt,
         )
         try:
             await workflow.get_external_workflow_handle(parent.workflow_id).signal("lease_news", news)

@@ -23,12 +23,16 @@ from domain.messages import (
 )
 from domain.queues import Queue
 from domain.search import EXPIRES_AT, STATE, SUBJECT, TARGET, TICKET
-from domain.witness import Observation, Presence, verify_proof
+from domain.witness import Observation, Presence, Receipt, verify_proof
 from workflows import options, words
 from workflows.failures import cause_of
 from workflows.lease import LeaseWorkflow
 
 ENDING_STATES = frozenset({LeaseState.REVOKING, LeaseState.STUCK, LeaseState.RECORDING, LeaseState.CLOSED})
+
+
+MAX_ANSWERS = 256
+"""More than any entitlement lets a lease be extended; what is beyond it is not heard."""
 
 
 class Turn(Enum):
@@ -62,12 +66,13 @@ class LeaseKeeper:
         return self.outcome is not None or bool(self.refusal)
 
     def hear(self, news: LeaseNews) -> None:
-        """Take news of this lease. Believed for display and planning only: access never hangs on it."""
-        if news.state is LeaseState.ACTIVE:
+        """Take news of this lease. That something was added is believed on a witness's word only; access hangs on none of it."""
+        witnessed = self._is_witnessed(news)
+        if news.state is LeaseState.ACTIVE and witnessed:
             self.granted = True
-        if news.wish_id:
+            self.expires_at = min(news.expires_at, self.order.never_after)
+        if news.wish_id and len(self._answers) < MAX_ANSWERS and (witnessed or not news.prolonged):
             self._answers[news.wish_id] = news
-        self.expires_at = min(news.expires_at, self.order.never_after)
 
     def answer_to(self, wish_id: str) -> LeaseNews | None:
         return self._answers.get(wish_id)
@@ -204,6 +209,14 @@ class LeaseKeeper:
         except SignatureRefusedError:
             return False
         return look.lease_id == self.lease_id and not (look.own and look.presence is not Presence.ABSENT)
+
+    def _is_witnessed(self, news: LeaseNews) -> bool:
+        try:
+            return news.receipt is not None and (
+                news.receipt.open(Receipt, self.order.keys).lease_id == self.lease_id == news.lease_id
+            )
+        except SignatureRefusedError:
+            return False
 
     def _search_attributes(self, order: LeaseOrder) -> TypedSearchAttributes:
         return TypedSearchAttributes(

@@ -13,6 +13,7 @@ from domain.durations import is_live, remaining
 from domain.errors import SignatureRefusedError
 from domain.lease import EndReason, LeaseEvent
 from domain.messages import ArmExtensionInput, ExtensionCommit, ExtensionOffer, GrantInput, VoidExtensionInput
+from domain.signed import Signed
 from domain.witness import Presence, read_observation
 from workflows import options
 from workflows.failures import LeaseEnds, cause_of
@@ -32,6 +33,7 @@ class Prolonging:
         self._book = book
         self._offers: deque[ExtensionOffer] = deque()
         self._commits: dict[str, bool] = {}
+        self._receipt: Signed | None = None
 
     @property
     def waiting(self) -> bool:
@@ -63,11 +65,11 @@ class Prolonging:
         book.advance(LeaseEvent.EXTENSION_OFFERED)
         refusal = await self._prolong(offer, old_end)
         if not refusal:
-            await book.tell_request(offer.wish_id, prolonged=True)
+            await book.tell_request(offer.wish_id, prolonged=True, receipt=self._receipt)
             refusal = await self._await_commit(offer.wish_id, old_end)
         if not refusal and is_live(workflow.now(), old_end):
             book.advance(LeaseEvent.EXTENSION_COMMITTED, expires_at=offer.new_end)
-            await book.tell_request(offer.wish_id, prolonged=True)
+            await book.tell_request(offer.wish_id, prolonged=True, receipt=self._receipt)
             return
         book.advance(LeaseEvent.EXTENSION_DROPPED)
         book.paper.do(lambda: self._void(offer.wish_id, old_end))
@@ -101,6 +103,7 @@ class Prolonging:
                 raise
             book.write_closed_uncleanly()
             return cause_of(error)
+        self._receipt = prolonged.receipt
         book.write_closed(prolonged.receipt)
         return "" if look.presence is Presence.PRESENT else f"read back {look.presence}"
 

@@ -115,6 +115,7 @@ EXAMPLES: tuple[BaseModel, ...] = (
         wish_id="c1",
         prolonged=True,
         note="a note",
+        receipt=SEALED,
     ),
     FACT,
     FIELDS,
