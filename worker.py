@@ -18,6 +18,7 @@ from activities.settings import Settings, load_settings
 from domain.errors import InvalidInputError
 from domain.queues import Queue, queue_name
 from starter.connection import connect
+from starter.leaving import leave
 from workflows.service import make_workers
 
 logger = logging.getLogger("nightlatch.worker")
@@ -93,4 +94,4 @@ async def _poll(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -20,6 +20,9 @@ from domain.signed import Signed
 from domain.warrant import FREEZE_RECHECK_AGE, Warrant, WarrantKind, admit
 from domain.witness import Observation, Presence, Receipt, SessionsEnded
 
+MAX_REQUEST_ID, MAX_NOTE = 64, 60
+"""A witness's words go whole into a record of the ticket, which is small (domain/evidence.py)."""
+
 
 class AccessActivities:
     """Every provider call of a lease. Safe to repeat; one attempt each, Temporal retries."""
@@ -172,9 +175,9 @@ class AccessActivities:
             run_id=run_id,
             presence=look.presence,
             observed_at=clock.now(),
-            vendor_request_id=look.vendor_request_id,
+            vendor_request_id=look.vendor_request_id[:MAX_REQUEST_ID],
             own=own,
-            note=look.note[:120],
+            note=look.note[:MAX_NOTE],
         )
         return Signed.seal(observation, self._witness)
 
@@ -185,7 +188,7 @@ class AccessActivities:
             run_id=run_id,
             action=action,
             acknowledged_at=clock.now(),
-            vendor_request_id=answered.vendor_request_id,
+            vendor_request_id=answered.vendor_request_id[:MAX_REQUEST_ID],
             attempt=activity.info().attempt,
         )
         return Signed.seal(receipt, self._witness)

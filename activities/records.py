@@ -1,10 +1,11 @@
 """Reading and appending the signed records of a ticket: write, read back, believe only what stands there."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 from activities.ports import TicketSystem
-from domain.canonical import KeyRing, SigningKey
+from domain.canonical import KeyRing, SigningKey, digest
 from domain.errors import MalformedError, SignatureRefusedError
 from domain.evidence import Record, RecordKind, property_key, read_chain, to_segments, write_record
 from domain.ids import TicketRef
@@ -86,10 +87,10 @@ def _record_of(fact: Fact, ticket: TicketRef, writer: str, chain: tuple[Record, 
         for sealed in fact.witness
     ]
     told = {**fact.facts, "witness": witness} if witness else fact.facts
-    try:
-        return _write(fact, told, ticket, writer, chain, key)
-    except ValueError:
-        return _write(fact, _shortened(told), ticket, writer, chain, key)
+    for facts in (told, _shortened(told)):
+        with suppress(ValueError):
+            return _write(fact, facts, ticket, writer, chain, key)
+    return _write(fact, _bare(told), ticket, writer, chain, key)
 
 
 def _write(
@@ -116,3 +117,9 @@ def _shortened(facts: dict[str, Any]) -> dict[str, Any]:
     """The facts with every text cut to what certainly fits: a record that is too long must not hold up an end for ever."""
     cut = {name: value[:MAX_TEXT] if isinstance(value, str) else value for name, value in facts.items()}
     return {**cut, "cut": True}
+
+
+def _bare(facts: dict[str, Any]) -> dict[str, Any]:
+    """What is left when even short texts do not fit: the run, and of each witness's words the digest that was signed over."""
+    words = [{**sealed, "body": digest(sealed["body"])} for sealed in facts.get("witness", ())]
+    return {"run": str(facts.get("run", ""))[:MAX_TEXT], "witness": words, "cut": True}

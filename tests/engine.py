@@ -1,7 +1,9 @@
 """The real Temporal dev server for tests: one a session, from the wheel that ships it."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
@@ -9,12 +11,12 @@ from temporalio.testing import WorkflowEnvironment
 from activities.data_converter import data_converter
 from domain.search import KINDS
 
-_KEYS = {
+_KEYS: dict[str, Callable[[str], SearchAttributeKey[Any]]] = {
     "Keyword": SearchAttributeKey.for_keyword,
     "KeywordList": SearchAttributeKey.for_keyword_list,
     "Datetime": SearchAttributeKey.for_datetime,
 }
-SEARCH_ATTRIBUTES = [_KEYS[kind](name) for name, kind in KINDS.items()]
+SEARCH_ATTRIBUTES: list[SearchAttributeKey[Any]] = [_KEYS[kind](name) for name, kind in KINDS.items()]
 
 
 def temporal_binary() -> str:

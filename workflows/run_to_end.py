@@ -10,8 +10,21 @@ Result = TypeVar("Result")
 
 
 async def run_to_end(work: Coroutine[Any, Any, Result]) -> Result:
-    """Await `work` to its end, even when the caller is cancelled meanwhile, and return what it returned."""
-    return await finish(asyncio.create_task(work))
+    """Await `work` to its end, even when the caller is cancelled meanwhile, and return what it returned.
+
+    A `finally` also runs when a cached workflow is thrown away: while it is evicted, when the engine refuses new tasks, and
+    when the garbage collector ends its coroutine on whatever thread and event loop it happens to be. Neither begins `work`:
+    the next worker replays the history and does it.
+    """
+    if not workflow.in_workflow():
+        work.close()
+        raise GeneratorExit
+    try:
+        task = asyncio.create_task(work)
+    except BaseException:
+        work.close()
+        raise
+    return await finish(task)
 
 
 async def finish(task: asyncio.Task[Result]) -> Result:

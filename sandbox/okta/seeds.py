@@ -9,6 +9,7 @@ GROUPS = (
     ("00gawsprodadmin000001", "aws-prod-admin", "OKTA_GROUP"),
     ("00ggcpprodviewer00001", "gcp-prod-viewer", "OKTA_GROUP"),
     ("00gdbprodadmin0000001", "db-prod-admin", "OKTA_GROUP"),
+    ("00gincidentrespond001", "incident-responder", "OKTA_GROUP"),
     ("00geveryone0000000001", "Everyone", "BUILT_IN"),
     ("00gworkdaystaff000001", "workday-staff", "APP_GROUP"),
 )

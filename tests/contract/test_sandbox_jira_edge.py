@@ -89,7 +89,7 @@ async def control(process: SandboxProcess, receiver: Receiver) -> AsyncIterator[
         yield client
         await client.set_jira_webhook_mode("drop")
         async with asyncio.timeout(WAIT_SECONDS):
-            while (await client.jira_webhook())["waiting"]:  # noqa: ASYNC110 - the state is in another process
+            while (await client.jira_webhook())["waiting"]:
                 await asyncio.sleep(0.02)
         await client.set_jira_webhook("", "")
         await client.set_jira_webhook_mode("deliver")

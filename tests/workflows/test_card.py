@@ -7,8 +7,8 @@ from datetime import timedelta
 from temporalio.client import WorkflowExecutionStatus
 
 from domain.ids import parse_request_workflow_id, request_workflow_id
-from domain.queues import Queue
 from tests.house import House
+from tests.real_stack import RealStack, pair
 
 
 async def test_each_access_request_is_one_workflow(house: House) -> None:
@@ -88,13 +88,15 @@ async def test_it_always_runs_revocation_from_a_finally_path(house: House) -> No
     assert not house.is_member()
 
 
-async def test_worker_crashes_still_end_fail_closed(house: House) -> None:
-    """A worker that vanishes without a word (no shutdown, no answer) in the grant leaves nothing behind for the next one."""
-    gate = house.provider.hold("grant", "after")
-    async with house.working([Queue.REQUESTS, Queue.TICKETS, Queue.LEASES]):
-        async with house.working([Queue.GRANTS]):
-            _, handle = await house.approved("1h")
-            await gate.reached()
-            assert house.is_member()
-        await house.soon(handle.result(), 60)
-    assert not house.is_member()
+async def test_worker_crashes_still_end_fail_closed(stack: RealStack) -> None:
+    """A worker process killed with SIGKILL in the middle of the grant leaves nothing behind for longer than the next one needs."""
+    mark = await stack.mark()
+    await stack.hold("crash", "PUT", "after", pair("erin", "gcp-prod-viewer"))
+    key = await stack.ask("1h", by="erin", entitlement="gcp-prod-viewer")
+    await stack.sandbox.wait_until_held("crash")
+    stack.kill("worker")
+    await stack.sandbox.release("crash")
+    await stack.until_audit("membership.added", mark, **pair("erin", "gcp-prod-viewer"))
+    stack.start("worker")
+    await stack.until_audit("membership.removed", mark, **pair("erin", "gcp-prod-viewer"))
+    await stack.until_audit("issue.transitioned", mark, issue_key=key, to="Closed")

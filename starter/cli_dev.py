@@ -1,0 +1,37 @@
+"""Commands of the embedded stack. What they do is in `starter/dev.py`."""
+
+import importlib
+from typing import Any
+
+import typer
+
+from starter.cli_output import EXIT_CODES, Json, answer, answering
+
+app = typer.Typer(
+    help="The embedded stack: Temporal, worker, bridge and sandbox vendors on this machine.", no_args_is_help=True
+)
+
+
+@app.command(epilog=EXIT_CODES)
+def up(as_json: Json = False) -> None:
+    """Start the stack and print its addresses."""
+    _delegate("up", as_json)
+
+
+@app.command(epilog=EXIT_CODES)
+def down(as_json: Json = False) -> None:
+    """Stop the stack."""
+    _delegate("down", as_json)
+
+
+@app.command(epilog=EXIT_CODES)
+def status(as_json: Json = False) -> None:
+    """Say what runs, and where."""
+    _delegate("status", as_json)
+
+
+def _delegate(name: str, as_json: bool) -> None:
+    with answering(as_json):
+        told: Any = getattr(importlib.import_module("starter.dev"), name)()
+        document = told if isinstance(told, dict) else {}
+        answer(document, as_json, lambda: "\n".join(f"{part}  {what}" for part, what in document.items()))

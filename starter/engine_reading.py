@@ -1,0 +1,169 @@
+"""What the command line reads from Temporal: rows by search attributes, and a request's own answers. Nothing here writes."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+)
+from temporalio.common import SearchAttributeKey
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain import search
+from domain.errors import InvalidInputError
+from domain.ids import parse_request_workflow_id
+from domain.messages import StatusView, TimelineView
+from domain.request import RequestState
+from domain.values import Instant, Value
+from starter.cli_output import CommandError, ExitCode
+from starter.connection import connect
+from starter.requests import WORKFLOW_TYPE
+
+LEASE_TYPE = "LeaseWorkflow"
+PATIENCE = timedelta(seconds=10)
+_PLAIN_VALUE = re.compile(r"[A-Za-z0-9 ._:@/+-]{1,200}")
+
+
+class Row(Value):
+    """One line of `list`: a lease, or a request that has no lease yet (or any more)."""
+
+    kind: str
+    workflow_id: str
+    ticket: str = ""
+    subject: str = ""
+    target: str = ""
+    state: str = ""
+    until: Instant | None = None
+    running: bool
+
+
+class Report(Value):
+    """What a request says of itself, and what the engine says of its run."""
+
+    workflow_id: str
+    run_status: str
+    status: StatusView
+    timeline: TimelineView
+
+    @property
+    def is_over(self) -> bool:
+        return (
+            self.status.state is RequestState.CLOSED or self.run_status != WorkflowExecutionStatus.RUNNING.name.lower()
+        )
+
+
+@asynccontextmanager
+async def engine() -> AsyncIterator[Client]:
+    """A client; the engine's refusals inside the block become errors with an exit code.
+
+    Raises:
+        CommandError: nobody answers there, or the namespace was not set up.
+    """
+    try:
+        client = await connect(patience=PATIENCE)
+    except InvalidInputError as error:
+        raise CommandError(str(error), ExitCode.UNREACHABLE) from error
+    try:
+        yield client
+    except RPCError as error:
+        raise _explained(error, client) from error
+
+
+async def find_rows(client: Client, *, filters: dict[str, str], closed_too: bool, limit: int) -> tuple[list[Row], bool]:
+    """(rows, newest first; whether there are more than `limit`). `filters`: search attribute -> the value it must have."""
+    terms = [f"WorkflowType IN ('{WORKFLOW_TYPE}', '{LEASE_TYPE}')"]
+    terms += [f"{name} = '{_quotable(value)}'" for name, value in filters.items()]
+    terms += [] if closed_too else ["ExecutionStatus = 'Running'"]
+    found = [row async for row in client.list_workflows(" AND ".join(terms), limit=limit + 1)]
+    rows = [_row(execution) for execution in found[:limit]]
+    with_lease = {row.ticket for row in rows if row.kind == "lease" and row.running}
+    return [row for row in rows if row.kind == "lease" or row.ticket not in with_lease], len(found) > limit
+
+
+async def find_request(client: Client, key: str) -> WorkflowHandle[object, object]:
+    """The latest request of the ticket `key`; a request's workflow id is taken as it is.
+
+    Raises:
+        CommandError: Temporal knows none.
+    """
+    if key.startswith("request:"):
+        parse_request_workflow_id(key)
+        return client.get_workflow_handle(key)
+    query = f"WorkflowType = '{WORKFLOW_TYPE}' AND {search.TICKET} = '{_quotable(key.upper())}'"
+    found = [execution async for execution in client.list_workflows(query, limit=50)]
+    if not found:
+        raise CommandError(
+            f"Temporal knows no request of ticket {key}: it may be too new, too old, or none;"
+            f" `nightlatch why {key}` reads the ticket itself",
+            ExitCode.NOT_FOUND,
+        )
+    return client.get_workflow_handle(max(found, key=lambda execution: execution.start_time).id)
+
+
+async def read_report(handle: WorkflowHandle[object, object]) -> Report:
+    """Ask the request, and describe its run.
+
+    Raises:
+        CommandError: the request cannot answer.
+        RPCError: the engine cannot, or no worker of ours is at work.
+    """
+    described = await handle.describe(rpc_timeout=PATIENCE)
+    try:
+        status = await handle.query("status", result_type=StatusView, rpc_timeout=PATIENCE)
+        timeline = await handle.query("timeline", result_type=TimelineView, rpc_timeout=PATIENCE)
+    except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
+        raise CommandError(
+            f"{handle.id} does not answer: {error}; look at it in the Temporal UI", ExitCode.REFUSED
+        ) from error
+    run_status = described.status.name.lower() if described.status else "unknown"
+    return Report(workflow_id=handle.id, run_status=run_status, status=status, timeline=timeline)
+
+
+def _row(execution: WorkflowExecution) -> Row:
+    known = execution.typed_search_attributes
+    targets = known.get(SearchAttributeKey.for_keyword_list(search.TARGET)) or ()
+    until: datetime | None = known.get(SearchAttributeKey.for_datetime(search.EXPIRES_AT))
+    return Row(
+        kind="lease" if execution.workflow_type == LEASE_TYPE else "request",
+        workflow_id=execution.id,
+        ticket=known.get(SearchAttributeKey.for_keyword(search.TICKET)) or "",
+        subject=known.get(SearchAttributeKey.for_keyword(search.SUBJECT)) or "",
+        target=next(iter(targets), ""),
+        state=known.get(SearchAttributeKey.for_keyword(search.STATE)) or "",
+        until=until,
+        running=execution.status is WorkflowExecutionStatus.RUNNING,
+    )
+
+
+def _quotable(value: str) -> str:
+    if not _PLAIN_VALUE.fullmatch(value):
+        raise InvalidInputError(f"{value[:40]!r} cannot be searched for: use letters, digits, spaces and . _ : @ / + -")
+    return value
+
+
+def _explained(error: RPCError, client: Client) -> CommandError:
+    where = f"Temporal (namespace {client.namespace!r})"
+    match error.status:
+        case RPCStatusCode.NOT_FOUND:
+            return CommandError(f"{where} knows no such workflow: {error.message}", ExitCode.NOT_FOUND)
+        case RPCStatusCode.INVALID_ARGUMENT:
+            message = (
+                f"{where} does not take the search: {error.message}; `nightlatch setup` registers what is searched by"
+            )
+            return CommandError(message, ExitCode.REFUSED)
+        case RPCStatusCode.PERMISSION_DENIED | RPCStatusCode.UNAUTHENTICATED:
+            return CommandError(
+                f"{where} refuses this login: {error.message}; check TEMPORAL_API_KEY", ExitCode.REFUSED
+            )
+        case RPCStatusCode.FAILED_PRECONDITION | RPCStatusCode.DEADLINE_EXCEEDED | RPCStatusCode.CANCELLED:
+            message = f"{where} has no worker that answers: {error.message}; start one, or look at the Temporal UI"
+            return CommandError(message, ExitCode.UNREACHABLE)
+        case _:
+            return CommandError(f"{where} does not answer: {error.message}; is it running?", ExitCode.UNREACHABLE)

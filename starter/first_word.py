@@ -1,0 +1,49 @@
+"""The first word about the freeze on the control ticket: not frozen. It is written where none stands, and lifts no freeze."""
+
+from datetime import UTC, datetime
+
+from activities.bundle import Keys
+from activities.integrations.jira_tickets import JiraTickets
+from activities.ports import TicketSystem
+from activities.registry import load_keys
+from activities.settings import Settings
+from domain.errors import InvalidInputError
+from domain.freeze import PROPERTY, FreezeWord, seal_text, why_frozen
+from domain.signed import Signed
+from domain.values import whole_millis
+from starter.cli_output import CommandError, ExitCode
+
+
+async def write_first_word(settings: Settings) -> str:
+    """Write the word and read it back, unless one stands there that allows grants; say what was done.
+
+    Raises:
+        CommandError: a word that freezes or does not verify stands there: that is for two people to lift, not for set-up.
+        InvalidInputError: the keys are not configured here, or not usable.
+    """
+    keys = load_keys(settings.keys)
+    tickets = JiraTickets(settings.jira)
+    try:
+        standing = await _word_on(tickets, settings)
+        if standing is None:
+            return await _write(tickets, settings, keys)
+        if reason := why_frozen(standing, settings.control_ticket, keys.trusted, datetime.now(UTC)):
+            raise CommandError(f"left as it is: {reason}. Set-up lifts no freeze", ExitCode.REFUSED)
+        return f"{settings.control_ticket.key} already says that grants are allowed"
+    finally:
+        await tickets.close()
+
+
+async def _write(tickets: TicketSystem, settings: Settings, keys: Keys) -> str:
+    control = settings.control_ticket
+    if keys.judge is None:
+        raise InvalidInputError("keys.judge is not set: the first freeze word is signed with the judge's key")
+    word = FreezeWord(ticket=control, frozen=False, by="nightlatch setup", at=whole_millis(datetime.now(UTC)))
+    await tickets.write_property(control, PROPERTY, seal_text(Signed.seal(word, keys.judge)))
+    if reason := why_frozen(await _word_on(tickets, settings), control, keys.trusted, datetime.now(UTC)):
+        raise CommandError(f"the word was written and does not hold: {reason}", ExitCode.REFUSED)
+    return f"wrote the first freeze word (not frozen) on {control.key}, signed by {keys.judge.public.key_id}"
+
+
+async def _word_on(tickets: TicketSystem, settings: Settings) -> str | None:
+    return (await tickets.read_properties(settings.control_ticket, PROPERTY)).get(PROPERTY)

@@ -1,0 +1,133 @@
+"""A ticket's signed records read for people, by someone who trusts only public keys. Nothing is written, nothing decided."""
+
+import bisect
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from activities.integrations.jira_person import JiraPerson
+from activities.integrations.jira_settings import JiraSettings
+from activities.integrations.jira_tickets import JiraTickets
+from domain.canonical import KeyRing
+from domain.errors import SignatureRefusedError
+from domain.evidence import property_key, read_chain
+from domain.ids import TicketRef
+from domain.ticket import TicketView
+from domain.values import Value
+
+PREFIX = "nightlatch."
+_SHOWN_FACTS = 300
+
+
+class Line(Value):
+    """One record as it stands on the ticket. `verified`: signed by a trusted key, and in its place in its chain."""
+
+    at: str
+    kind: str
+    writer: str
+    record_id: str
+    key: str
+    told: str
+    verified: bool
+    problem: str = ""
+
+
+async def read_ticket(settings: JiraSettings, key: str) -> tuple[TicketView, dict[str, str]]:
+    """The ticket of that key, and every Nightlatch property of it.
+
+    Raises:
+        VendorError: it cannot be read; `NotFoundError` when there is none.
+    """
+    finder = JiraPerson(settings)
+    try:
+        ticket = finder.find(key)
+    finally:
+        finder.close()
+    tickets = JiraTickets(settings)
+    try:
+        return await tickets.read(ticket), await tickets.read_properties(ticket, PREFIX)
+    finally:
+        await tickets.close()
+
+
+def read_lines(properties: Mapping[str, str], ticket: TicketRef, keys: KeyRing) -> list[Line]:
+    """Every record of every writer by time, whether or not it verifies; what cannot be read is a line that says so."""
+    lines: list[Line] = []
+    for name, segments in sorted(_chains(properties).items()):
+        lines += _chain_lines(name, segments, ticket, keys)
+    return sorted(lines, key=lambda line: line.at)
+
+
+def _chains(properties: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Properties by the part of their key that stands for the writer. The freeze word is no record."""
+    chains: dict[str, dict[str, str]] = {}
+    for key, text in properties.items():
+        name, _, segment = key.removeprefix(PREFIX).rpartition(".")
+        if name and segment.isascii() and segment.isdecimal():
+            chains.setdefault(name, {})[segment] = text
+    return chains
+
+
+def _chain_lines(name: str, segments: Mapping[str, str], ticket: TicketRef, keys: KeyRing) -> list[Line]:
+    order = sorted(segments, key=int)
+    try:
+        records = [record for segment in order for record in _records(segments[segment])]
+        writer = str(records[0]["writer"])
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        return [_bad_line(name, "the property holds no records")]
+    if order != [str(number) for number in range(len(order))]:
+        return [_bad_line(writer, "a segment of the chain is missing")]
+    if property_key(writer, 0) != f"{PREFIX}{name}.0":
+        return [_bad_line(writer, "the property belongs to another writer")]
+    good, problem = _verified_part(records, ticket, writer, keys)
+    return [_line(record, verified=number < good, problem=problem) for number, record in enumerate(records)]
+
+
+def _verified_part(records: list[dict[str, Any]], ticket: TicketRef, writer: str, keys: KeyRing) -> tuple[int, str]:
+    """(How many records from the first on verify, why the next one does not.) If some do, so do all fewer."""
+    problem = ""
+
+    def fails(count: int) -> bool:
+        nonlocal problem
+        try:
+            read_chain([json.dumps({"records": records[:count]})], ticket, writer, keys)
+        except SignatureRefusedError as error:
+            problem = str(error)
+            return True
+        return False
+
+    if not fails(len(records)):
+        return len(records), ""
+    good = bisect.bisect_left(range(1, len(records) + 1), True, key=fails)
+    fails(good + 1)
+    return good, problem
+
+
+def _records(segment: str) -> list[dict[str, Any]]:
+    records = json.loads(segment)["records"]
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise ValueError("a segment is a list of records")
+    return records
+
+
+def _line(record: Mapping[str, Any], *, verified: bool, problem: str) -> Line:
+    facts = record.get("facts")
+    told = (
+        ", ".join(f"{name} {value}" for name, value in facts.items() if name != "witness")
+        if isinstance(facts, dict)
+        else ""
+    )
+    return Line(
+        at=str(record.get("at", "")),
+        kind=str(record.get("kind", "")),
+        writer=str(record.get("writer", "")),
+        record_id=str(record.get("id", "")),
+        key=str(record.get("key", "")),
+        told=told[:_SHOWN_FACTS],
+        verified=verified,
+        problem="" if verified else problem,
+    )
+
+
+def _bad_line(writer: str, problem: str) -> Line:
+    return Line(at="", kind="", writer=writer, record_id="", key="", told="", verified=False, problem=problem)
