@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(options, screen)
     except (asyncio.CancelledError, KeyboardInterrupt):
-        screen.say("interrupted; nothing is left running")
+        screen.say("interrupted; nothing is left running. Access that was held is taken back at the next start.")
         return INTERRUPTED
     except InvalidInputError as error:
         screen.say(f"The stack did not come up: {error}", "red")

@@ -117,7 +117,13 @@ class _Run:
                 stdout=output,
                 stderr=output,
             )
-        if await process.wait() != 0:
+        try:
+            code = await process.wait()
+        except asyncio.CancelledError:
+            process.kill()
+            await process.wait()
+            raise
+        if code != 0:
             raise self._failed("setup", "did not succeed")
 
     def _failed(self, name: str, how: str) -> InvalidInputError:

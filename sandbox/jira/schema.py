@@ -50,6 +50,7 @@ TRANSITIONS = (
     Transition("11", "Approve", frozenset({WAITING.id}), APPROVED),
     Transition("21", "Decline", frozenset({WAITING.id}), DECLINED),
     Transition("31", "Start access", frozenset({APPROVED.id}), ACTIVE),
+    Transition("51", "Send back", frozenset({APPROVED.id}), WAITING),
     Transition("41", "Close", frozenset(STATUSES) - {CLOSED.id}, CLOSED),
 )
 

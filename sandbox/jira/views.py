@@ -18,6 +18,7 @@ FORM_FIELDS = tuple(field for field in EDITABLE.values() if field.custom)
 EVENT_NAMES = ("event", "kind", "type")
 INSTANT_NAMES = ("at", "recorded_at", "occurred_at")
 SEQUENCE_NAMES = ("seq", "sequence")
+WRITER_NAMES = ("writer",)
 
 
 def row(session: Session, issue: Document) -> Document:
@@ -104,7 +105,12 @@ def _segment(key: str, value: Any) -> Document:
     records_in = value if isinstance(value, list) else [value]
     if isinstance(value, dict):
         records_in = next((each for each in value.values() if _is_list_of_objects(each)), records_in)
-    return {"key": key, "records": [_record(each) for each in records_in], "json": _pretty(value)}
+    return {
+        "key": key,
+        "writer": _found(records_in[0], WRITER_NAMES) if records_in else "",
+        "records": [_record(each) for each in records_in],
+        "json": _pretty(value),
+    }
 
 
 def _record(value: Any) -> Document:

@@ -22,6 +22,7 @@ from tests.fakes.ticket_state import ACTIVE_FROM, ACTIVE_UNTIL, STATE, Issue, St
 MAX_PROPERTY_BYTES = 32_768
 OWN_ACCOUNT = "712020:nightlatch-bot-0000-0000-0000-000000000008"
 SOURCES = {
+    "Waiting for approval": {"Approved"},
     "Approved": {"Waiting for approval"},
     "Declined": {"Waiting for approval"},
     "Access active": {"Approved"},
