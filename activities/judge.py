@@ -57,6 +57,9 @@ class JudgeActivities:
                     return OpenResult(
                         refused=("this ticket already bears records that are not of this request; open a new one",)
                     )
+                told = await self._chain_or_none(request.ticket, request_workflow_id(view.ref))
+                if told is None or find(told, RecordKind.CLOSED):
+                    return OpenResult(refused=("the request of this ticket was closed; open a new one",))
                 if view.status in self._tickets.rules.terminal_statuses:
                     return OpenResult(refused=(f"the ticket is {view.status!r}; open a new one",))
                 catalogue = self._catalogues.current()

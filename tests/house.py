@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import WorkflowEnvironment
 
 from activities.bundle import Activities, Keys
 from domain.canonical import KeyRing, KeyRole, SigningKey
@@ -24,7 +27,7 @@ from domain.catalogue import (
 )
 from domain.evidence import Record, read_chain
 from domain.freeze import PROPERTY, FreezeWord, seal_text
-from domain.ids import SubjectRef, TargetRef, TicketRef, request_workflow_id
+from domain.ids import LeaseId, SubjectRef, TargetRef, TicketRef, request_workflow_id
 from domain.messages import LeaseOrder, RequestInput
 from domain.persons import Directory, Person
 from domain.queues import Queue, queue_name
@@ -56,10 +59,20 @@ def make_keys() -> Keys:
     )
 
 
-def make_catalogue() -> Catalogue:
+@dataclass
+class HouseClock:
+    """`engine_now`, and `ahead` of it for what people do while a test has moved a workflow's clock."""
+
+    ahead: timedelta = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return engine_now() + (timedelta(0) if activity.in_activity() else self.ahead)
+
+
+def make_catalogue(instance: str = "okta/prod", site: str = "example") -> Catalogue:
     """One entitlement with one target, one with two; alice asks (with two accounts), bob and carol decide, mallory is a stranger."""
     targets = {
-        name: Target(kind=TargetKind.OKTA_GROUP, instance="okta/prod", container_id=f"00g{name}", name=name)
+        name: Target(kind=TargetKind.OKTA_GROUP, instance=instance, container_id=f"00g{name}", name=name)
         for name in ("admin", "left", "right")
     }
     route = ApprovalRoute(approvers=("alice", "bob", "carol"), lapse_after=timedelta(days=1))
@@ -77,10 +90,10 @@ def make_catalogue() -> Catalogue:
         for key, names in {"admin": ("admin",), "pair": ("left", "right")}.items()
     }
     people = {
-        key: Person(name=key.title(), jira=(key, *extra), accounts={"okta/prod": f"00u{key}"})
+        key: Person(name=key.title(), jira=(key, *extra), accounts={instance: f"00u{key}"})
         for key, extra in {"alice": ("alice-alt",), "bob": (), "carol": (), "dave": (), "mallory": ()}.items()
     }
-    return Catalogue(site="example", targets=targets, entitlements=entitlements, people=Directory(people=people))
+    return Catalogue(site=site, targets=targets, entitlements=entitlements, people=Directory(people=people))
 
 
 @dataclass
@@ -93,6 +106,8 @@ class House:
     keys: Keys
     control: TicketRef
     catalogue: Catalogue = field(default_factory=make_catalogue)
+    clock: HouseClock = field(default_factory=HouseClock)
+    environment: WorkflowEnvironment | None = None
     prefix: str = field(default_factory=lambda: f"t{uuid4().hex[:10]}-")
 
     def current(self) -> Catalogue:
@@ -102,7 +117,7 @@ class House:
         return Activities.over(
             client=self.client,
             tickets=self.tickets,
-            providers=FakeAccessProviders({"okta/prod": self.provider}),
+            providers=FakeAccessProviders({self.provider.instance: self.provider}),
             catalogues=self,
             control=self.control,
             keys=self.keys,
@@ -120,7 +135,24 @@ class House:
         return self.catalogue.targets[name].ref
 
     def subject(self, person: str = "alice") -> SubjectRef:
-        return SubjectRef(instance="okta/prod", user_id=f"00u{person}")
+        return SubjectRef(instance=self.provider.instance, user_id=f"00u{person}")
+
+    def lease_id(self, name: str = "admin", person: str = "alice") -> str:
+        return str(LeaseId(target=self.target(name), subject=self.subject(person)))
+
+    def lease(self, name: str = "admin", person: str = "alice") -> WorkflowHandle[Any, Any]:
+        """Whichever run holds the lease id."""
+        return self.client.get_workflow_handle(self.lease_id(name, person))
+
+    async def jump(self, handle: WorkflowHandle[Any, Any], span: timedelta) -> None:
+        """Move one workflow's clock ahead by `span`, or to its end: a `jumping_house` can. One that is over stays so."""
+        assert self.environment is not None
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            try:
+                await self.environment.fast_forward(handle, span)
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
 
     def is_member(self, name: str = "admin", person: str = "alice") -> bool:
         return self.provider.is_member(self.target(name), self.subject(person))
@@ -174,6 +206,10 @@ class House:
         self.tickets.transition_as(ticket, APPROVED, by)
         await handle.signal("approve", {"by": by})
 
+    async def told(self, ticket: TicketRef, words: str) -> None:
+        """Return when a comment on the ticket says so."""
+        await self.until(lambda: any(words in text for text in self.comments(ticket)))
+
     def comments(self, ticket: TicketRef) -> list[str]:
         return [comment.text for comment in self.tickets.comments(ticket)]
 
@@ -216,21 +252,40 @@ class House:
             while not state():
                 await asyncio.sleep(0.02)
 
+    async def settled(self, handle: WorkflowHandle[Any, Any]) -> None:
+        """Return when the workflow has acted on everything that it was told: nothing but timers and children is pending."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                described = (await handle.describe()).raw_description
+                if not described.pending_activities and not described.HasField("pending_workflow_task"):
+                    return
+                await asyncio.sleep(0.02)
+
     async def soon(self, answer: Awaitable[object], seconds: float = PATIENCE_SECONDS) -> object:
         async with asyncio.timeout(seconds):
             return await answer
 
 
-def build_house(client: Client) -> House:
-    provider = FakeAccessProvider(clock=engine_now)
+def build_house(client: Client, environment: WorkflowEnvironment | None = None) -> House:
+    """A house with a site and a vendor of its own, so that houses on one server share no workflow id."""
+    own = f"h{uuid4().hex[:8]}"
+    clock, instance = HouseClock(), f"okta/{own}"
+    provider = FakeAccessProvider(instance=instance, clock=clock)
     for name in ("admin", "left", "right"):
         provider.make_group(f"00g{name}")
     for person in ("alice", "bob", "carol", "dave", "mallory"):
         provider.make_user(f"00u{person}", f"{person}@example.com")
-    tickets = FakeTickets(engine_now)
-    control = tickets.create(creator="carol", entitlement="", duration="", reason="control")
-    keys = make_keys()
-    house = House(client=client, provider=provider, tickets=tickets, keys=keys, control=control)
+    tickets = FakeTickets(clock, site=own)
+    house = House(
+        client=client,
+        provider=provider,
+        tickets=tickets,
+        keys=make_keys(),
+        control=tickets.create(creator="carol", entitlement="", duration="", reason="control"),
+        catalogue=make_catalogue(instance, own),
+        clock=clock,
+        environment=environment,
+    )
     thaw(house)
     return house
 

@@ -233,11 +233,13 @@ class AccessRequestWorkflow:
         self._extending.begin(terms, self._keepers, until)
         keepers = self._keepers
         await workflow.wait_condition(
-            lambda: bool(self._revoke_asked) or any(k.over for k in keepers) or all(k.granted for k in keepers)
+            lambda: (
+                bool(self._revoke_asked) or any(k.over or k.ending for k in keepers) or all(k.granted for k in keepers)
+            )
         )
         if self._revoke_asked:
             raise RequestEnds(RequestOutcome.NOT_PROVISIONED, self._revoke_asked)
-        failed = [f"{line.target_name}: {line.note}" for line in (k.line() for k in keepers if k.over)]
+        failed = [f"{line.target_name}: {line.note}" for line in (k.line() for k in keepers if k.over or k.ending)]
         if failed:
             raise RequestEnds(RequestOutcome.NOT_PROVISIONED, "; ".join(failed))
         self._book.active(until)

@@ -28,6 +28,7 @@ from domain.signed import Signed
 from domain.values import render_instant
 from domain.witness import Presence, Receipt, read_observation
 from workflows import options, words
+from workflows.asking import ask
 from workflows.bounds import history_is_full
 from workflows.failures import LeaseEnds
 from workflows.lease_book import LeaseBook
@@ -113,7 +114,7 @@ class LeaseWorkflow:
     async def _look_first(self) -> None:
         asked_at = workflow.now()
         try:
-            looked = await workflow.execute_activity_method(
+            looked = await ask(
                 AccessActivities.look_before_grant, self._book.pair, **options.looking("is the pair free?")
             )
             look = read_observation(
@@ -130,12 +131,12 @@ class LeaseWorkflow:
 
     async def _arm(self) -> Signed:
         try:
-            armed = await workflow.execute_activity_method(
+            armed = await ask(
                 ArmingActivities.arm_lease,
                 ArmInput(order=self._order),
                 **options.judging("re-read the ticket, arm, issue the warrant", options.ARM_BUDGET),
             )
-        except ActivityError as error:
+        except (ActivityError, SignatureRefusedError) as error:
             raise self._book.failed(EndReason.REFUSED, error) from error
         if armed.warrant is None:
             raise LeaseEnds(EndReason.REFUSED, "; ".join(armed.refused))
@@ -147,7 +148,7 @@ class LeaseWorkflow:
         self._book.advance(LeaseEvent.GRANT_SCHEDULED)
         asked_at = workflow.now()
         try:
-            granted = await workflow.execute_activity_method(
+            granted = await ask(
                 AccessActivities.grant_access,
                 GrantInput(order=self._order, warrant=warrant),
                 **options.granting(f"add to {self._order.grantee.target_name}"),

@@ -53,6 +53,7 @@ class LeaseKeeper:
         self.lease_id = str(order.grantee.lease_id)
         self.expires_at = order.expires_at
         self.granted = False
+        self.ending = ""
         self.outcome: LeaseOutcome | None = None
         self.refusal = ""
         self._subject = subject
@@ -66,8 +67,10 @@ class LeaseKeeper:
         return self.outcome is not None or bool(self.refusal)
 
     def hear(self, news: LeaseNews) -> None:
-        """Take news of this lease. That something was added is believed on a witness's word only; access hangs on none of it."""
+        """Take news of this lease. That something was added is believed on a witness's word only, that it ends on anybody's."""
         witnessed = self._is_witnessed(news)
+        if news.state is LeaseState.REVOKING:
+            self.ending = news.note[:300] or "it is being taken back"
         if news.state is LeaseState.ACTIVE and witnessed:
             self.granted = True
             self.expires_at = min(news.expires_at, self.order.never_after)
@@ -115,9 +118,11 @@ class LeaseKeeper:
 
     def line(self) -> LeaseLine:
         state = LeaseState.ACTIVE if self.granted else LeaseState.LOOKING
+        if self.ending:
+            state = LeaseState.REVOKING
         if self.over:
             state = LeaseState.CLOSED
-        note = self.refusal or (words.ending(self.outcome.reason, self.outcome.note) if self.outcome else "")
+        note = self.refusal or (words.ending(self.outcome.reason, self.outcome.note) if self.outcome else self.ending)
         return LeaseLine(
             lease_id=self.lease_id,
             target_name=self.order.grantee.target_name,

@@ -9,11 +9,13 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.evidence import EvidenceActivities
+from domain.errors import SignatureRefusedError
 from domain.evidence import RecordKind
 from domain.ids import TicketRef
 from domain.messages import EvidenceInput, Fact, TicketFields
 from domain.signed import Signed
 from workflows import options
+from workflows.asking import ask
 from workflows.failures import cause_of
 from workflows.run_to_end import finish
 
@@ -99,9 +101,7 @@ class Paper:
         request = EvidenceInput(ticket=self._ticket, writer=self._writer, facts=facts, fields=self._fields)
 
         async def write() -> None:
-            await workflow.execute_activity_method(
-                EvidenceActivities.record_evidence, request, **options.writing(summary)
-            )
+            await ask(EvidenceActivities.record_evidence, request, **options.writing(summary))
 
         await _until_done(write)
 
@@ -111,7 +111,7 @@ async def _until_done(work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await work()
-        except ActivityError as error:
+        except (ActivityError, SignatureRefusedError) as error:
             workflow.logger.warning(
                 "what belongs on the ticket was not written and is tried again: %s", cause_of(error)
             )

@@ -16,6 +16,7 @@ from domain.messages import ArmExtensionInput, ExtensionCommit, ExtensionOffer, 
 from domain.signed import Signed
 from domain.witness import Presence, read_observation
 from workflows import options
+from workflows.asking import ask
 from workflows.failures import LeaseEnds, cause_of
 from workflows.lease_book import LeaseBook
 
@@ -82,7 +83,7 @@ class Prolonging:
         book = self._book
         request = ArmExtensionInput(order=book.order, wish_id=offer.wish_id, current_end=old_end, new_end=offer.new_end)
         try:
-            armed = await workflow.execute_activity_method(
+            armed = await ask(
                 ArmingActivities.arm_extension,
                 request,
                 **options.judging("judge and record the extension", _left(old_end, ARM_BUDGET)),
@@ -92,7 +93,7 @@ class Prolonging:
             asked_at = workflow.now()
             if not is_live(asked_at, old_end):
                 return TOO_LATE
-            prolonged = await workflow.execute_activity_method(
+            prolonged = await ask(
                 AccessActivities.prolong_access,
                 GrantInput(order=book.order, warrant=armed.warrant),
                 **options.granting("prolong", _left(old_end, options.GRANT_BUDGET)),

@@ -10,10 +10,11 @@ from temporalio.exceptions import ActivityError
 from activities.access import AccessActivities
 from domain.errors import SignatureRefusedError
 from domain.evidence import RecordKind
-from domain.lease import LeaseEvent
+from domain.lease import LeaseEvent, Sent
 from domain.signed import Signed
 from domain.witness import Observation, Presence, Proof, SessionsEnded, verify_proof
 from workflows import options, words
+from workflows.asking import ask
 from workflows.failures import cause_of
 from workflows.lease_book import LeaseBook
 
@@ -27,6 +28,7 @@ class Removal:
     def __init__(self, book: LeaseBook) -> None:
         self._book = book
         self._removals = 0
+        self._telling: asyncio.Task[None] | None = None
         self.proof: Proof | None = None
         self.looks: tuple[Observation, Observation] | None = None
         self.sessions: SessionsEnded | None = None
@@ -34,6 +36,9 @@ class Removal:
     async def run(self) -> None:
         """Return when the removal is proved and the sessions were ended once more."""
         self._book.record("ending", RecordKind.ENDING, facts={"reason": str(self._book.status.reason)})
+        if self._book.status.sent is not Sent.GRANTED:
+            # The siblings of a grant that failed must not be held until this removal is proved.
+            self._telling = asyncio.create_task(self._book.tell_request(note=self._why()))
         watch = asyncio.create_task(self._say_when_stuck())
         while self.proof is None:
             first = await self._revoke()
@@ -48,10 +53,10 @@ class Removal:
         asked_at = workflow.now()
         target = self._book.order.grantee.target_name
         try:
-            revoked = await workflow.execute_activity_method(
+            revoked = await ask(
                 AccessActivities.revoke_access, self._book.pair, **options.revoking(f"remove from {target}")
             )
-        except ActivityError as error:
+        except (ActivityError, SignatureRefusedError) as error:
             await self._ask_again(cause_of(error))
             return None
         look = self._book.believe(revoked.observation, asked_at)
@@ -68,10 +73,8 @@ class Removal:
         await workflow.sleep(self._book.until_second_look(), summary="until nothing can land any more")
         asked_at = workflow.now()
         try:
-            seen = await workflow.execute_activity_method(
-                AccessActivities.observe_access, self._book.pair, **options.revoking("look a second time")
-            )
-        except ActivityError as error:
+            seen = await ask(AccessActivities.observe_access, self._book.pair, **options.revoking("look a second time"))
+        except (ActivityError, SignatureRefusedError) as error:
             await self._begin_again(cause_of(error))
             return
         if self._book.believe(seen.observation, asked_at) is None:
@@ -97,10 +100,10 @@ class Removal:
 
     async def _end_sessions(self) -> None:
         try:
-            ended = await workflow.execute_activity_method(
+            ended = await ask(
                 AccessActivities.end_sessions, self._book.pair, **options.revoking("end sessions once more")
             )
-        except ActivityError as error:
+        except (ActivityError, SignatureRefusedError) as error:
             await self._ask_again(cause_of(error))
             return
         self.sessions = ended.sessions
@@ -117,6 +120,9 @@ class Removal:
                 target = self._book.order.grantee.target_name
                 comment = f"The removal from {target} is late. It goes on being tried until it is proved."
                 self._book.record("stuck", RecordKind.STUCK, comment=comment)
+
+    def _why(self) -> str:
+        return words.ending(self._book.status.reason, self._book.note)
 
     async def _begin_again(self, why: str) -> None:
         self._book.advance(LeaseEvent.LOOKED_PRESENT_AFTER)

@@ -20,6 +20,11 @@ MAX_ENTRIES = 200
 """A timeline for people: what is beyond it stands on the ticket."""
 
 
+ANSWER_AGAIN = (
+    "Nothing is granted. For another answer, send the ticket back to waiting and have an entitled approver decide."
+)
+
+
 class RequestBook:
     """Changes its status by the transition table alone, and keeps the ticket and the Temporal UI in step with it."""
 
@@ -46,7 +51,7 @@ class RequestBook:
                 f"answer/{refused.answer_id}",
                 RecordKind.ANSWERED,
                 facts={"answer": refused.answer_id, "by": refused.by, "counts": False, "reason": refused.reason[:200]},
-                comment=f"The approval by {refused.by} does not count: {refused.reason}.",
+                comment=f"The approval by {refused.by} does not count: {refused.reason}. {ANSWER_AGAIN}",
             )
             self._tell(f"approval by {refused.by} refused: {refused.reason}")
 

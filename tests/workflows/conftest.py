@@ -1,6 +1,6 @@
-"""Servers for kernel tests: one in real time, one that skips time; and a house on either."""
+"""Servers for kernel tests: one in real time, one that skips time; and houses on them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from temporalio.testing import WorkflowEnvironment
@@ -29,3 +29,10 @@ def house(server: WorkflowEnvironment) -> House:
 @pytest.fixture
 def skipping_house(skipping_server: WorkflowEnvironment) -> House:
     return build_house(skipping_server.client)
+
+
+@pytest.fixture
+def jumping_house(skipping_server: WorkflowEnvironment) -> Iterator[House]:
+    """Runs in real time until a test lets one workflow's clock jump."""
+    with skipping_server.with_time_skipping_disabled():
+        yield build_house(skipping_server.client, skipping_server)

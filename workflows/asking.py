@@ -1,0 +1,34 @@
+"""How a lease asks an activity: an answer that cannot be read is a refusal like any other, and never stops the workflow."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, Unpack, get_type_hints
+
+from temporalio import workflow
+from temporalio.common import RawValue
+
+from domain.errors import SignatureRefusedError
+from domain.values import Value
+from workflows.options import ActivityOptions
+
+Result = TypeVar("Result", bound=Value)
+
+
+async def ask(
+    activity: Callable[[Any, Any], Awaitable[Result]], request: Value, **chosen: Unpack[ActivityOptions]
+) -> Result:
+    """The activity's result, decoded here: somebody may complete an activity from outside with whatever they like, and the
+    engine's own decoding would then fail this workflow's task for ever, with the access still on.
+
+    Raises:
+        ActivityError: the activity failed or was cancelled.
+        SignatureRefusedError: the result is none that the activity could have given.
+    """
+    kind: type[Result] = get_type_hints(activity)["return"]
+    answer = await workflow.execute_activity(activity.__name__, request, result_type=RawValue, **chosen)
+    try:
+        result = workflow.payload_converter().from_payload(answer.payload, kind)
+    except Exception as error:
+        raise SignatureRefusedError(f"{activity.__name__} gave an answer that cannot be read") from error
+    if not isinstance(result, kind):
+        raise SignatureRefusedError(f"{activity.__name__} gave no answer")
+    return result
