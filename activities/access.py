@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from temporalio import activity
 
+from activities.callers import calling_lease, refuse_unless_it_will_revoke
 from activities.engine_time import EngineClock, skew_refusal
 from activities.failures import told_to_temporal
 from activities.freeze import FreezeGate
@@ -17,6 +18,7 @@ from domain.errors import GRANT_NEVER_RETRIED, ForbiddenError, RetryableError, S
 from domain.evidence import RecordKind
 from domain.messages import GrantInput, GrantResult, LeaseOrder, LookResult, PairInput, RevokeResult, SessionsResult
 from domain.signed import Signed
+from domain.values import Instant
 from domain.warrant import FREEZE_RECHECK_AGE, Warrant, WarrantKind, admit
 from domain.witness import Observation, Presence, Receipt, SessionsEnded
 
@@ -51,12 +53,13 @@ class AccessActivities:
         order = request.order
         async with beating():
             with told_to_temporal(give_up_on=GRANT_NEVER_RETRIED):
+                calling_lease(order)
                 provider = self._providers.for_grantee(order.grantee)
                 refusals = await provider.preflight(order.grantee.target, order.grantee.subject)
                 look = await provider.verify(order.grantee.target, order.grantee.subject)
                 skew = skew_refusal(clock.now(), look.vendor_at, order.grantee.target.instance)
                 own = look.presence is not Presence.ABSENT and await self._is_own(order)
-                observation = self._observe(clock, look, own=own)
+                observation = self._observe(clock, order, look, own=own)
         return LookResult(observation=observation, refusals=(*refusals, *([skew] if skew else [])))
 
     @activity.defn(name="grant_access")
@@ -69,6 +72,22 @@ class AccessActivities:
         """Move the provider's own deadline by a warrant made for this very run, and read the pair back."""
         return await self._add(request, WarrantKind.PROLONG)
 
+    @activity.defn(name="trace_run")
+    async def trace_run(self, request: PairInput) -> LookResult:
+        """Asked by a run that sent nothing: may there be access of an earlier run of it? `own` says so, signed.
+
+        Asks the engine alone, never the ticket: what may have to be taken away waits for no other system.
+        """
+        clock = EngineClock()
+        async with beating():
+            with told_to_temporal():
+                lease_id, run_id = calling_lease(request.order)
+                run = await self._runs.inspect(lease_id, run_id)
+                nobody_looked = Look(presence=Presence.UNKNOWN, note="nobody looked: only the run was traced")
+                return LookResult(
+                    observation=self._observe(clock, request.order, nobody_looked, own=run.follows_another)
+                )
+
     @activity.defn(name="revoke_access")
     async def revoke_access(self, request: PairInput) -> RevokeResult:
         """Take the pair away and end its sessions side by side, then look. Returns only when the look says absent.
@@ -79,6 +98,7 @@ class AccessActivities:
         grantee = request.order.grantee
         async with beating():
             with told_to_temporal():
+                calling_lease(request.order)
                 provider = self._providers.for_grantee(grantee)
                 window = _send_window(provider)
                 sessions = asyncio.create_task(_end_sessions(provider, request.order, window))
@@ -86,14 +106,14 @@ class AccessActivities:
                     answered = await provider.revoke(grantee.target, grantee.subject, window)
                 finally:
                     ended = await sessions
-                receipt = self._receipt(clock, "revoke", answered)
+                receipt = self._receipt(clock, request.order, "revoke", answered)
                 look = await provider.verify(grantee.target, grantee.subject)
                 if look.presence is not Presence.ABSENT:
                     raise RetryableError(
                         f"{grantee.target}: read back {look.presence} after the removal ({look.note or 'no note'})"
                     )
                 return RevokeResult(
-                    observation=self._observe(clock, look),
+                    observation=self._observe(clock, request.order, look),
                     receipt=receipt,
                     sessions=ended.achieved,
                     sessions_note=ended.note,
@@ -106,14 +126,17 @@ class AccessActivities:
         grantee = request.order.grantee
         async with beating():
             with told_to_temporal():
+                calling_lease(request.order)
                 look = await self._providers.for_grantee(grantee).verify(grantee.target, grantee.subject)
-                return LookResult(observation=self._observe(clock, look))
+                return LookResult(observation=self._observe(clock, request.order, look))
 
     @activity.defn(name="end_sessions")
     async def end_sessions(self, request: PairInput) -> SessionsResult:
         """End what the provider has issued to the subject. Retried for ever; `UNSUPPORTED` is an answer, a failure is not."""
+        clock = EngineClock()
         async with beating():
             with told_to_temporal():
+                calling_lease(request.order)
                 grantee = request.order.grantee
                 provider = self._providers.for_grantee(grantee)
                 receipt = await provider.end_sessions(grantee.target, grantee.subject, _send_window(provider))
@@ -121,7 +144,8 @@ class AccessActivities:
                     raise RetryableError(
                         f"{grantee.target}: the sessions of {grantee.subject.user_id} were not ended: {receipt.note}"
                     )
-                return SessionsResult(sessions=receipt.achieved, note=receipt.note)
+                sealed = self._receipt(clock, request.order, f"end sessions: {receipt.achieved}", Answered())
+                return SessionsResult(sessions=receipt.achieved, note=receipt.note, receipt=sealed)
 
     async def _add(self, request: GrantInput, kind: WarrantKind) -> GrantResult:
         clock = EngineClock()
@@ -132,17 +156,19 @@ class AccessActivities:
                 window = _send_window(provider)
                 warrant = await self._admitted(request, kind, clock)
                 add = provider.grant if kind is WarrantKind.GRANT else provider.prolong
-                receipt = self._receipt(clock, kind.value, await add(warrant, window))
+                answered = await add(warrant, window)
+                receipt = self._receipt(clock, request.order, kind.value, answered, until=warrant.expires_at)
                 look = await provider.verify(warrant.target, warrant.subject)
                 if look.presence is not Presence.PRESENT:
                     raise RetryableError(
                         f"{warrant.target}: read back {look.presence} after {kind} ({look.note or 'no note'})"
                     )
-                return GrantResult(receipt=receipt, observation=self._observe(clock, look))
+                return GrantResult(receipt=receipt, observation=self._observe(clock, request.order, look))
 
     async def _admitted(self, request: GrantInput, kind: WarrantKind, clock: EngineClock) -> Warrant:
         """The warrant, verified here and now, for the lease run that is calling, whose ticket does not say it has ended."""
-        lease_id, run_id = _calling_run()
+        await refuse_unless_it_will_revoke(self._runs, request.order)
+        lease_id, run_id = calling_lease(request.order)
         warrant = admit(request.warrant, kind, lease_id=lease_id, run_id=run_id, keys=self._keys, now=clock.now())
         target, subject = request.order.grantee.target, request.order.grantee.subject
         if (warrant.target, warrant.subject) != (target, subject):
@@ -163,13 +189,14 @@ class AccessActivities:
             raise SignatureRefusedError(f"{warrant.ticket.key} says that this lease run has ended")
 
     async def _is_own(self, order: LeaseOrder) -> bool:
-        lease_id, run_id = _calling_run()
-        if await self._runs.first_run_id(lease_id, run_id) != run_id:
+        """Access that an earlier lease of this ticket added: only behind its `armed` record, and only where none was before."""
+        lease_id, run_id = calling_lease(order)
+        if (await self._runs.inspect(lease_id, run_id)).follows_another:
             return True
-        return bool(find(await self._records.chain(order.ticket, lease_id), RecordKind.GRANTED))
+        return bool(find(await self._records.chain(order.ticket, judge_writer(lease_id)), RecordKind.ARMED))
 
-    def _observe(self, clock: EngineClock, look: Look, *, own: bool = False) -> Signed:
-        lease_id, run_id = _calling_run()
+    def _observe(self, clock: EngineClock, order: LeaseOrder, look: Look, *, own: bool = False) -> Signed:
+        lease_id, run_id = calling_lease(order)
         observation = Observation(
             lease_id=lease_id,
             run_id=run_id,
@@ -181,8 +208,10 @@ class AccessActivities:
         )
         return Signed.seal(observation, self._witness)
 
-    def _receipt(self, clock: EngineClock, action: str, answered: Answered) -> Signed:
-        lease_id, run_id = _calling_run()
+    def _receipt(
+        self, clock: EngineClock, order: LeaseOrder, action: str, answered: Answered, *, until: Instant | None = None
+    ) -> Signed:
+        lease_id, run_id = calling_lease(order)
         receipt = Receipt(
             lease_id=lease_id,
             run_id=run_id,
@@ -190,20 +219,9 @@ class AccessActivities:
             acknowledged_at=clock.now(),
             vendor_request_id=answered.vendor_request_id[:MAX_REQUEST_ID],
             attempt=activity.info().attempt,
+            until=until,
         )
         return Signed.seal(receipt, self._witness)
-
-
-def _calling_run() -> tuple[str, str]:
-    """The workflow id and run id that the server says this activity belongs to.
-
-    Raises:
-        SignatureRefusedError: it was started on its own, outside any workflow.
-    """
-    info = activity.info()
-    if not info.workflow_id or not info.workflow_run_id:
-        raise SignatureRefusedError("this activity serves a lease only; it was started outside a workflow")
-    return info.workflow_id, info.workflow_run_id
 
 
 def _send_window(provider: AccessProvider) -> SendWindow:

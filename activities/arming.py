@@ -5,16 +5,17 @@ from datetime import datetime
 from temporalio import activity
 
 from activities.approvals import Approvals
+from activities.callers import calling_lease, refuse_unless_it_will_revoke
 from activities.engine_time import EngineClock, skew_refusal
 from activities.failures import told_to_temporal
 from activities.freeze import FreezeGate
 from activities.heartbeats import beating
-from activities.ports import Catalogues, TicketSystem
+from activities.ports import Catalogues, RunInspector, TicketSystem
 from activities.records import TicketRecords, find, judge_writer
 from domain.approval import ApprovalOutcome, ApprovalVerdict
 from domain.canonical import SigningKey
 from domain.catalogue import Catalogue
-from domain.errors import GRANT_NEVER_RETRIED, SignatureRefusedError
+from domain.errors import GRANT_NEVER_RETRIED
 from domain.evidence import Record, RecordKind
 from domain.extension import find_wishes, judge_extension, latest_end
 from domain.messages import ArmExtensionInput, ArmInput, ArmResult, Fact, LeaseOrder, VoidExtensionInput
@@ -36,6 +37,7 @@ class ArmingActivities:
         approvals: Approvals,
         catalogues: Catalogues,
         freeze: FreezeGate,
+        runs: RunInspector,
         judge: SigningKey,
     ) -> None:
         self._tickets = tickets
@@ -43,6 +45,7 @@ class ArmingActivities:
         self._approvals = approvals
         self._catalogues = catalogues
         self._freeze = freeze
+        self._runs = runs
         self._judge = judge
 
     @activity.defn(name="arm_lease")
@@ -55,10 +58,11 @@ class ArmingActivities:
         order = request.order
         async with beating():
             with told_to_temporal(give_up_on=GRANT_NEVER_RETRIED):
+                await refuse_unless_it_will_revoke(self._runs, order)
                 reasons, answer = await self._may_arm(order, clock)
                 if reasons or answer is None:
                     return ArmResult(refused=reasons)
-                lease_id, run_id = _calling_lease(order)
+                lease_id, run_id = calling_lease(order)
                 chain = await self._records.chain(order.ticket, judge_writer(lease_id))
                 fact_id = f"armed/{run_id}"
                 facts = {
@@ -68,6 +72,8 @@ class ArmingActivities:
                     "digest": order.terms_digest,
                     "answer": answer.answer_id,
                     "approver": answer.approver,
+                    "kind": order.grantee.kind.value,
+                    "name": order.grantee.target_name[:60],
                 }
                 armed = find(chain, RecordKind.ARMED)
                 others = [record for record in armed if record.record_id != fact_id]
@@ -90,7 +96,8 @@ class ArmingActivities:
         order = request.order
         async with beating():
             with told_to_temporal(give_up_on=GRANT_NEVER_RETRIED):
-                lease_id, run_id = _calling_lease(order)
+                await refuse_unless_it_will_revoke(self._runs, order)
+                lease_id, run_id = calling_lease(order)
                 view = await self._tickets.read(order.ticket)
                 chain = await self._records.chain(order.ticket, judge_writer(lease_id))
                 fact_id = f"extended/{run_id}/{request.wish_id}"
@@ -113,7 +120,7 @@ class ArmingActivities:
         clock = EngineClock()
         async with beating():
             with told_to_temporal():
-                lease_id, run_id = _calling_lease(request.order)
+                lease_id, run_id = calling_lease(request.order)
                 writer = judge_writer(lease_id)
                 chain = await self._records.chain(request.order.ticket, writer)
                 if not any(record.facts.get("wish") == request.wish_id for record in find(chain, RecordKind.EXTENDED)):
@@ -183,7 +190,7 @@ class ArmingActivities:
         expires_at: Instant,
         clock: EngineClock,
     ) -> ArmResult:
-        lease_id, run_id = _calling_lease(order)
+        lease_id, run_id = calling_lease(order)
         grown = await self._records.append(order.ticket, judge_writer(lease_id), (fact,), self._judge, chain)
         record = next(record for record in grown if record.record_id == fact.fact_id)
         now = clock.now()
@@ -232,15 +239,3 @@ def _order_faults(
         faults.append("the last end that was asked for is beyond the extension terms")
     skew = skew_refusal(now, view.read_at, "the ticket system")
     return (*faults, *([skew] if skew else []))
-
-
-def _calling_lease(order: LeaseOrder) -> tuple[str, str]:
-    """Lease id and run id of the caller, as the server tells them.
-
-    Raises:
-        SignatureRefusedError: the caller is not the lease of this order's pair.
-    """
-    info = activity.info()
-    if info.workflow_id != str(order.grantee.lease_id) or not info.workflow_run_id:
-        raise SignatureRefusedError(f"{info.workflow_id} asked for a warrant for {order.grantee.lease_id}")
-    return info.workflow_id, info.workflow_run_id

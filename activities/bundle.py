@@ -50,17 +50,19 @@ class Activities:
         records = TicketRecords(tickets, keys.trusted)
         freeze = FreezeGate(tickets, control, keys.trusted)
         approvals = Approvals(tickets=tickets, records=records, catalogues=catalogues)
+        runs = EngineRuns(client)
         by_queue: dict[Queue, list[Callable[..., Any]]] = {queue: [] for queue in Queue}
         if keys.witness is not None:
             access = AccessActivities(
                 providers=providers,
                 records=records,
                 freeze=freeze,
-                runs=EngineRuns(client),
+                runs=runs,
                 keys=keys.trusted,
                 witness=keys.witness,
             )
             by_queue[Queue.LEASES] += [access.revoke_access, access.observe_access, access.end_sessions]
+            by_queue[Queue.LEASES] += [access.trace_run]
             by_queue[Queue.GRANTS] += [access.look_before_grant, access.grant_access, access.prolong_access]
         if keys.judge is not None and keys.scribe is not None:
             engine = EngineActivities(client)
@@ -78,10 +80,12 @@ class Activities:
                 approvals=approvals,
                 catalogues=catalogues,
                 freeze=freeze,
+                runs=runs,
                 judge=keys.judge,
             )
             scribe = EvidenceActivities(tickets=tickets, records=records, scribe=keys.scribe, keys=keys.trusted)
             by_queue[Queue.TICKETS] += [judge.open_request, judge.judge_request, judge.judge_wishes]
+            by_queue[Queue.TICKETS] += [judge.find_armed]
             by_queue[Queue.TICKETS] += [arming.arm_lease, arming.arm_extension, arming.void_extension]
             by_queue[Queue.TICKETS] += [scribe.record_evidence, engine.describe_holder, engine.follow_lease]
         return cls(by_queue={queue: tuple(found) for queue, found in by_queue.items()})

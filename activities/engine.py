@@ -1,14 +1,20 @@
 """Activities that ask the engine itself about leases: who holds an id, and how a lease that is not our child ended."""
 
+from datetime import timedelta
+
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.heartbeats import beating
+from activities.ports import RunFacts
 from domain.messages import FollowResult, HolderInput, HolderResult, LeaseOutcome
 from domain.search import STATE
 
+STILL_HELD = "StillHeld"
+LOOK_AGAIN = timedelta(seconds=2)
 STATE_KEY = SearchAttributeKey.for_keyword(STATE)
 MEMO_ISSUE_ID = "issue_id"
 MEMO_TICKET_KEY = "ticket_key"
@@ -40,17 +46,30 @@ class EngineActivities:
 
     @activity.defn(name="follow_lease")
     async def follow_lease(self, request: HolderInput) -> FollowResult:
-        """Wait until nobody holds `lease_id` any more. Retried for ever: a lost worker only means asking again."""
-        async with beating():
-            handle = self._client.get_workflow_handle(request.lease_id, result_type=LeaseOutcome)
-            try:
-                return FollowResult(outcome=await handle.result())
-            except WorkflowFailureError:
+        """How the lease that holds `lease_id` ended; None when it ended without an outcome that can be read.
+
+        While it runs this fails and is asked again later, so that waiting holds neither a slot nor any history.
+        """
+        handle = self._client.get_workflow_handle(request.lease_id)
+        try:
+            described = await handle.describe()
+            if described.status is WorkflowExecutionStatus.RUNNING:
+                raise ApplicationError(
+                    f"{request.lease_id} is still held",
+                    type=STILL_HELD,
+                    next_retry_delay=LOOK_AGAIN,
+                    category=ApplicationErrorCategory.BENIGN,
+                )
+            ended = self._client.get_workflow_handle(
+                request.lease_id, run_id=described.run_id, result_type=LeaseOutcome
+            )
+            return FollowResult(outcome=await ended.result())
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
                 return FollowResult()
-            except RPCError as error:
-                if error.status is RPCStatusCode.NOT_FOUND:
-                    return FollowResult()
-                raise
+            raise
+        except (WorkflowFailureError, ValueError, TypeError, RuntimeError):
+            return FollowResult()
 
 
 class EngineRuns:
@@ -59,6 +78,13 @@ class EngineRuns:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def first_run_id(self, workflow_id: str, run_id: str) -> str:
-        described = await self._client.get_workflow_handle(workflow_id, run_id=run_id).describe()
-        return described.raw_description.workflow_execution_info.first_run_id
+    async def inspect(self, workflow_id: str, run_id: str) -> RunFacts:
+        described = (await self._client.get_workflow_handle(workflow_id, run_id=run_id).describe()).raw_description
+        info, config = described.workflow_execution_info, described.execution_config
+        timeouts = (config.workflow_execution_timeout, config.workflow_run_timeout)
+        return RunFacts(
+            workflow_type=info.type.name,
+            task_queue=info.task_queue,
+            follows_another=info.first_run_id != run_id,
+            has_timeout=any(timeout.ToTimedelta() for timeout in timeouts),
+        )

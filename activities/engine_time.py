@@ -1,10 +1,11 @@
 """Temporal's time inside an activity: ends are the engine's instants, so a wrong clock on this host moves none of them."""
 
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from temporalio import activity
+
+from activities.send_window import steady_seconds
 
 MAX_SKEW = timedelta(seconds=30)
 """Above this difference between the engine's clock and a vendor's, nothing is granted (DESIGN 3, last row)."""
@@ -13,7 +14,7 @@ MAX_SKEW = timedelta(seconds=30)
 class EngineClock:
     """Made on an activity's first line: the server's start instant plus what the monotonic clock has counted since."""
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, monotonic: Callable[[], float] = steady_seconds) -> None:
         self._started_at = activity.info().started_time
         self._monotonic = monotonic
         self._received = monotonic()

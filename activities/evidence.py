@@ -35,6 +35,8 @@ class EvidenceActivities:
         """Write records, then comments, then fields. Waits for nothing and is waited for by no removal."""
         async with beating():
             with told_to_temporal():
+                if request.writer != activity.info().workflow_id:
+                    raise SignatureRefusedError(f"{activity.info().workflow_id} wrote in the name of {request.writer}")
                 for fact in request.facts:
                     self._check(fact, request.writer)
                 chain = await self._write(request)
@@ -80,7 +82,8 @@ class EvidenceActivities:
             raise SignatureRefusedError(f"{fact.kind} is for the judge to write")
         if fact.kind not in WITNESSED_KINDS:
             return
-        kind: type[Receipt | Observation] = Receipt if fact.kind is RecordKind.GRANTED else Observation
+        told_by_receipt = fact.kind in {RecordKind.GRANTED, RecordKind.SESSIONS_ENDED}
+        kind: type[Receipt | Observation] = Receipt if told_by_receipt else Observation
         bodies = [sealed.open(kind, self._keys) for sealed in fact.witness]
         if not bodies:
             raise SignatureRefusedError(f"{fact.kind} needs the signed word of whoever saw it")

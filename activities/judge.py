@@ -11,11 +11,23 @@ from activities.questions import question_text
 from activities.records import TicketRecords, find, judge_writer
 from domain.approval import ApprovalOutcome, ApprovalVerdict, AskedRound
 from domain.canonical import KeyRing, SigningKey
+from domain.catalogue import TargetKind
 from domain.errors import SignatureRefusedError
 from domain.evidence import Record, RecordKind
 from domain.extension import find_wishes, judge_extension, wants_revoke
 from domain.ids import TicketRef, request_workflow_id
-from domain.messages import Fact, JudgeInput, JudgeResult, OpenInput, OpenResult, WishesInput, WishesResult
+from domain.messages import (
+    ArmedInput,
+    ArmedLease,
+    ArmedResult,
+    Fact,
+    JudgeInput,
+    JudgeResult,
+    OpenInput,
+    OpenResult,
+    WishesInput,
+    WishesResult,
+)
 from domain.terms import Refused, RequestTerms, resolve_terms
 from domain.ticket import TicketView
 from domain.values import parse_instant, render_instant
@@ -95,6 +107,31 @@ class JudgeActivities:
                     )
                     return JudgeResult(verdict=used, armed_until=max(ends))
                 return JudgeResult(verdict=verdict)
+
+    @activity.defn(name="find_armed")
+    async def find_armed(self, request: ArmedInput) -> ArmedResult:
+        """Every lease that was armed on this ticket and is not proved over: a request that was reset must end them too."""
+        async with beating():
+            with told_to_temporal():
+                chains = await self._records.all_chains(request.ticket)
+                leases = []
+                for writer, chain in sorted(chains.items()):
+                    if not writer.startswith(judge_writer("lease:")):
+                        continue
+                    lease_id = writer.removeprefix(judge_writer(""))
+                    proved = {record.facts.get("run") for record in find(chains.get(lease_id, ()), RecordKind.PROVED)}
+                    leases += [
+                        ArmedLease(
+                            lease_id=lease_id,
+                            kind=TargetKind(record.facts["kind"]),
+                            target_name=str(record.facts["name"]),
+                            until=parse_instant(record.facts["until"]),
+                            terms_digest=str(record.facts["digest"]),
+                        )
+                        for record in find(chain, RecordKind.ARMED)
+                        if record.facts.get("run") not in proved
+                    ]
+                return ArmedResult(leases=tuple(leases), keys=self._keys)
 
     @activity.defn(name="judge_wishes")
     async def judge_wishes(self, request: WishesInput) -> WishesResult:

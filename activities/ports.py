@@ -174,9 +174,16 @@ class Catalogues(Protocol):
     def current(self) -> Catalogue: ...
 
 
+class RunFacts(Value):
+    """What the engine says of one run. `follows_another`: it was begun by a reset of an earlier one."""
+
+    workflow_type: str
+    task_queue: str
+    follows_another: bool
+    has_timeout: bool
+
+
 class RunInspector(Protocol):
     """Asks the engine about workflow runs."""
 
-    async def first_run_id(self, workflow_id: str, run_id: str) -> str:
-        """The first run id of the chain that `run_id` belongs to; differs from `run_id` after a reset."""
-        ...
+    async def inspect(self, workflow_id: str, run_id: str) -> RunFacts: ...

@@ -42,6 +42,17 @@ class TicketRecords:
         properties = await self._tickets.read_properties(ticket, property_key(writer, 0).rsplit(".", 1)[0] + ".")
         return read_chain(_in_order(properties, writer), ticket, writer, self._keys)
 
+    async def all_chains(self, ticket: TicketRef) -> dict[str, tuple[Record, ...]]:
+        """Every chain on the ticket that verifies, by writer. What does not verify shields nothing and is left out."""
+        properties = await self._tickets.read_properties(ticket, PREFIX)
+        chains = {}
+        for writer in {writer for text in properties.values() if (writer := _named_writer(text))}:
+            own = property_key(writer, 0).rsplit(".", 1)[0] + "."
+            segments = {key: text for key, text in properties.items() if key.startswith(own)}
+            with suppress(SignatureRefusedError):
+                chains[writer] = read_chain(_in_order(segments, writer), ticket, writer, self._keys)
+        return chains
+
     async def append(
         self, ticket: TicketRef, writer: str, facts: tuple[Fact, ...], key: SigningKey, chain: tuple[Record, ...]
     ) -> tuple[Record, ...]:
@@ -70,6 +81,14 @@ class TicketRecords:
 
 def find(chain: tuple[Record, ...], kind: RecordKind) -> tuple[Record, ...]:
     return tuple(record for record in chain if record.kind is kind)
+
+
+def _named_writer(text: str) -> str:
+    """Who says to have written a segment; empty for what is no segment."""
+    try:
+        return str(json.loads(text)["records"][0]["writer"])
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        return ""
 
 
 def _in_order(properties: dict[str, str], writer: str) -> list[str]:

@@ -7,13 +7,20 @@ from datetime import timedelta
 from domain.errors import RetryableError
 
 
+def steady_seconds() -> float:
+    """Seconds on a clock that nobody sets and that, where the system has such a one, goes on while the machine sleeps."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
 class SendWindow:
-    """Open from its making until `span` later by the monotonic clock, which no clock change moves.
+    """Open from its making until `span` later by a steady clock, which no clock change moves.
 
     An activity makes it on receipt with `start-to-close - client timeout`; an adapter checks it right before each write.
     """
 
-    def __init__(self, span: timedelta, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, span: timedelta, monotonic: Callable[[], float] = steady_seconds) -> None:
         self._monotonic = monotonic
         self._closes_at = monotonic() + span.total_seconds()
 

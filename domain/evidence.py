@@ -38,7 +38,7 @@ class RecordKind(StrEnum):
 
 
 JUDGE_KINDS = frozenset({RecordKind.ASKED, RecordKind.ARMED, RecordKind.EXTENDED, RecordKind.EXTENSION_VOID})
-WITNESSED_KINDS = frozenset({RecordKind.GRANTED, RecordKind.REMOVED, RecordKind.PROVED})
+WITNESSED_KINDS = frozenset({RecordKind.GRANTED, RecordKind.REMOVED, RecordKind.PROVED, RecordKind.SESSIONS_ENDED})
 """Kinds that say what a vendor did or showed: signed only with the witness's own words inside."""
 
 

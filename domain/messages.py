@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from domain.approval import ApprovalVerdict, AskedRound
 from domain.canonical import KeyRing
-from domain.catalogue import Surface
+from domain.catalogue import Surface, TargetKind
 from domain.evidence import RecordKind
 from domain.extension import ExtensionVerdict
 from domain.ids import TicketRef
@@ -142,8 +142,11 @@ class RevokeResult(Value):
 
 
 class SessionsResult(Value):
+    """`receipt` is a `Receipt` that says what was achieved."""
+
     sessions: SessionsEnded
     note: str = ""
+    receipt: Signed | None = None
 
 
 class ExtensionOffer(Value):
@@ -241,7 +244,7 @@ class WishesResult(Value):
 
 
 class LeaseOutcome(Value):
-    """How a lease ended. `proof` is missing only when nothing was ever sent; `first_look` then shows why.
+    """How a lease ended. `proof` is missing only when nothing was ever sent; `disclaimer` is then the witness's word for it.
 
     `removed_at` and `proved_at` repeat the two looks for people; a parent believes the signed ones.
     `unheard` are wishes that arrived and got no verdict before the end.
@@ -252,7 +255,7 @@ class LeaseOutcome(Value):
     reason: EndReason
     sent: Sent
     proof: Proof | None = None
-    first_look: Signed | None = None
+    disclaimer: Signed | None = None
     removed_at: Instant | None = None
     proved_at: Instant | None = None
     sessions: SessionsEnded | None = None
@@ -299,6 +302,29 @@ class TimelineView(Value):
     """Answer of the query `timeline`, oldest first."""
 
     entries: tuple[TimelineEntry, ...] = ()
+
+
+class ArmedInput(Value):
+    """Which ticket to look through for leases."""
+
+    ticket: TicketRef
+
+
+class ArmedLease(Value):
+    """A lease that was armed on a ticket and is not yet proved over, by the judge's own records. `until`: its first end."""
+
+    lease_id: str
+    kind: TargetKind
+    target_name: str
+    until: Instant
+    terms_digest: str
+
+
+class ArmedResult(Value):
+    """Every such lease, and the public keys that their ends are to be verified with."""
+
+    leases: tuple[ArmedLease, ...] = ()
+    keys: KeyRing = KeyRing()
 
 
 class HolderInput(Value):

@@ -40,7 +40,10 @@ class Observation(SignedBody):
 
 
 class Receipt(SignedBody):
-    """A write that the vendor acknowledged. `attempt` counts from 1: an earlier attempt may still land (DESIGN 4, zombies)."""
+    """A write that the vendor acknowledged. `attempt` counts from 1: an earlier attempt may still land (DESIGN 4, zombies).
+
+    `until` is the end that was granted, where something was added.
+    """
 
     purpose: ClassVar[str] = "receipt"
     role: ClassVar[KeyRole] = KeyRole.WITNESS
@@ -51,6 +54,7 @@ class Receipt(SignedBody):
     acknowledged_at: Instant
     vendor_request_id: str = ""
     attempt: int = 1
+    until: Instant | None = None
 
 
 class Proof(Value):

@@ -1,27 +1,26 @@
 """The request: one ticket from asking to closing. About people; access itself lives in the leases that it starts."""
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from activities.judge import JudgeActivities
-from domain.approval import ApprovalOutcome, ApprovalVerdict
-from domain.catalogue import SURFACES
+from domain.approval import ApprovalOutcome
 from domain.durations import remaining, render_duration
-from domain.extension import ExtensionVerdict, latest_end
-from domain.ids import request_workflow_id
+from domain.errors import SignatureRefusedError
+from domain.extension import ExtensionVerdict
 from domain.messages import (
+    ArmedInput,
     ExtendInput,
-    Hint,
     JudgeInput,
     JudgeResult,
     LeaseNews,
-    LeaseOrder,
     OpenInput,
     OpenResult,
     RequestInput,
@@ -33,12 +32,17 @@ from domain.request import RequestEvent, RequestOutcome, RequestState
 from domain.search import EXPIRES_AT, STATE, SUBJECT, TARGET
 from domain.values import Instant, whole_millis
 from workflows import options
+from workflows.asking import ask
 from workflows.bounds import history_is_full
 from workflows.extending import Extending
 from workflows.failures import RequestEnds, cause_of
-from workflows.lease_keeper import LeaseKeeper
+from workflows.hearing import heard, heard_hint
+from workflows.lease_keeper import PAUSE, LeaseKeeper
+from workflows.orders import order_to_end, order_to_grant
 from workflows.request_book import RequestBook
 from workflows.run_to_end import run_to_end
+
+Result = TypeVar("Result")
 
 OPEN_BUDGET = timedelta(days=1)
 """How long a ticket system may be away before a new request gives up: nothing is held meanwhile."""
@@ -57,7 +61,7 @@ class AccessRequestWorkflow:
         self._book = RequestBook(request.ticket)
         self._extending = Extending(request.ticket, self._book.paper)
         self._keepers: list[LeaseKeeper] = []
-        self._keeping: list[asyncio.Task[None]] = []
+        self._tasks: list[asyncio.Task[None]] = []
         self._opened = OpenResult()
         self._armed_until: Instant | None = None
         self._look_asked = False
@@ -78,35 +82,39 @@ class AccessRequestWorkflow:
         return self._book.result(self._keepers)
 
     @workflow.signal
-    def approve(self, hint: Hint) -> None:
-        """Something was answered on the ticket. A hint: the ticket is re-read, and decides."""
-        self._heard("approve", hint)
+    def approve(self, *said: Any) -> None:
+        """Something was answered on the ticket. A `Hint`: the ticket is re-read, and decides."""
+        self._book.heard("approve", heard_hint(said).by)
         self._look_asked = True
 
     @workflow.signal
-    def deny(self, hint: Hint) -> None:
-        """The request was declined, or its ticket closed. Obeyed at once."""
-        self._heard("deny", hint)
+    def deny(self, *said: Any) -> None:
+        """The request was declined, or its ticket closed. Obeyed at once, whatever it says (a `Hint`, or nothing)."""
+        hint = heard_hint(said)
+        self._book.heard("deny", hint.by)
         self._look_asked = True
         self._revoke_asked = self._revoke_asked or f"declined {hint.note}".strip()
 
     @workflow.signal
-    def extend(self, hint: Hint) -> None:
-        """Somebody wishes for more time on the ticket. A hint: the ticket is re-read, and decides."""
-        self._heard("extend", hint)
+    def extend(self, *said: Any) -> None:
+        """Somebody wishes for more time on the ticket. A `Hint`: the ticket is re-read, and decides."""
+        self._book.heard("extend", heard_hint(said).by)
         self._extending.asked = True
 
     @workflow.signal
-    def revoke(self, hint: Hint) -> None:
-        """End the access now. Obeyed from anyone who can send it."""
-        self._heard("revoke", hint)
+    def revoke(self, *said: Any) -> None:
+        """End the access now. Obeyed from anyone who can send it, whatever it says (a `Hint`, or nothing)."""
+        hint = heard_hint(said)
+        self._book.heard("revoke", hint.by)
         self._look_asked = True
         self._revoke_asked = self._revoke_asked or f"revoked {hint.note}".strip()
 
     @workflow.signal
-    def lease_news(self, news: LeaseNews) -> None:
+    def lease_news(self, *said: Any) -> None:
+        """From a lease: a `LeaseNews`."""
+        news = heard(LeaseNews, said)
         for keeper in self._keepers:
-            if keeper.lease_id == news.lease_id:
+            if news is not None and keeper.lease_id == news.lease_id:
                 keeper.hear(news)
 
     @workflow.update
@@ -135,7 +143,7 @@ class AccessRequestWorkflow:
             await self._wait_for_approval()
         except RequestEnds as end:
             self._book.decide(RequestEvent.NOT_APPROVED, end.outcome, end.why)
-        except ActivityError as error:
+        except (ActivityError, SignatureRefusedError) as error:
             cancelled = is_cancelled_exception(error)
             outcome = RequestOutcome.WITHDRAWN if cancelled else RequestOutcome.REFUSED
             self._book.decide(RequestEvent.NOT_APPROVED, outcome, cause_of(error))
@@ -149,10 +157,12 @@ class AccessRequestWorkflow:
         info = workflow.info()
         if info.execution_timeout or info.run_timeout:
             raise RequestEnds(RequestOutcome.REFUSED, "it was started with a timeout, which could end it unheard")
-        self._opened = await workflow.execute_activity_method(
-            JudgeActivities.open_request,
-            OpenInput(ticket=self._ticket, round_number=number),
-            **options.judging("read the ticket and ask", OPEN_BUDGET),
+        self._opened = await self._unless_stopped(
+            ask(
+                JudgeActivities.open_request,
+                OpenInput(ticket=self._ticket, round_number=number),
+                **options.judging("read the ticket and ask", OPEN_BUDGET),
+            )
         )
         terms = self._opened.terms
         if terms is None:
@@ -176,7 +186,7 @@ class AccessRequestWorkflow:
             while (judged := await self._judge()).verdict.outcome is ApprovalOutcome.PENDING:
                 with suppress(TimeoutError):
                     await workflow.wait_condition(
-                        lambda: self._look_asked,
+                        lambda: self._look_asked or bool(self._revoke_asked),
                         timeout=remaining(workflow.now(), lapses_at) or timedelta(milliseconds=1),
                         timeout_summary="the request lapses",
                     )
@@ -195,16 +205,33 @@ class AccessRequestWorkflow:
 
     async def _judge(self) -> JudgeResult:
         self._look_asked = False
-        if self._revoke_asked or self._opened.asked is None:
-            denied = ApprovalVerdict(outcome=ApprovalOutcome.DENIED, reason=self._revoke_asked)
-            return JudgeResult(verdict=denied)
-        judged = await workflow.execute_activity_method(
-            JudgeActivities.judge_request,
-            JudgeInput(ticket=self._ticket, asked=self._opened.asked),
-            **options.judging("has it been approved?", self._opened.lapse_after),
+        if self._opened.asked is None:
+            raise RequestEnds(RequestOutcome.REFUSED, "the question was never posted")
+        judged = await self._unless_stopped(
+            ask(
+                JudgeActivities.judge_request,
+                JudgeInput(ticket=self._ticket, asked=self._opened.asked),
+                **options.judging("has it been approved?", self._opened.lapse_after),
+            )
         )
         self._book.answers_refused(judged.verdict)
         return judged
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Await `work`, but not through a message that removes, nor beyond what a history can carry.
+
+        Raises:
+            RequestEnds: it was stopped.
+        """
+        task = asyncio.create_task(work)
+        try:
+            await workflow.wait_condition(lambda: task.done() or bool(self._revoke_asked) or history_is_full())
+        finally:
+            task.cancel()
+            task.add_done_callback(_let_go)
+        if self._revoke_asked or history_is_full():
+            raise RequestEnds(RequestOutcome.DENIED, self._revoke_asked or "it had received too many messages")
+        return await task
 
     async def _provision(self) -> None:
         """Start one lease a target and return when all are granted.
@@ -217,24 +244,15 @@ class AccessRequestWorkflow:
             raise RequestEnds(RequestOutcome.NOT_PROVISIONED, "there are no terms")
         until = self._armed_until or whole_millis(workflow.now() + terms.duration)
         for grantee in terms.grantees:
-            order = LeaseOrder(
-                ticket=self._ticket,
-                request_id=request_workflow_id(self._ticket),
-                grantee=grantee,
-                entitlement=terms.entitlement,
-                terms_digest=terms.digest,
-                expires_at=until,
-                never_after=latest_end(until, terms.extension),
-                keys=self._opened.keys,
-                surface=SURFACES[grantee.kind],
-            )
-            self._keepers.append(LeaseKeeper(order, terms.subject))
-        self._keeping = [asyncio.create_task(keeper.keep()) for keeper in self._keepers]
+            order = order_to_grant(self._ticket, terms, grantee, until, self._opened.keys)
+            self._keep(LeaseKeeper(order, terms.subject, armed=self._armed_until is not None))
         self._extending.begin(terms, self._keepers, until)
         keepers = self._keepers
         await workflow.wait_condition(
             lambda: (
-                bool(self._revoke_asked) or any(k.over or k.ending for k in keepers) or all(k.granted for k in keepers)
+                bool(self._revoke_asked)
+                or any(k.over or k.ending for k in keepers)
+                or all(k.granted or k.followed for k in keepers)
             )
         )
         if self._revoke_asked:
@@ -277,19 +295,46 @@ class AccessRequestWorkflow:
         """Cancel every lease that is not over, and wait until each has ended with a signed outcome."""
         if self._book.status.state is not RequestState.REVOKING:
             self._book.decide(RequestEvent.ENDING, RequestOutcome.ENDED, "it ended without saying why")
-        for keeper in self._keepers:
-            await keeper.end(self._book.status.why)
-        await workflow.wait_condition(lambda: all(keeper.over for keeper in self._keepers))
+        await self._end_all(self._book.status.why)
         self._book.all_ended()
 
     async def _close_the_ticket(self) -> None:
         """Answer what is still unanswered, and write the end on the ticket. Waits for it as long as that takes."""
+        if not self._keepers:
+            await self._end_what_was_armed()
         await self._extending.close()
         self._book.closing(self._keepers)
         await self._book.paper.finish()
         self._book.closed()
         _show(SearchAttributeKey.for_keyword(STATE).value_set(RequestState.CLOSED))
         await workflow.wait_condition(workflow.all_handlers_finished)
+
+    async def _end_all(self, why: str) -> None:
+        """End every lease side by side: one that cannot be reached holds up no other. Returns when each is over."""
+        for keeper in self._keepers:
+            self._tasks.append(asyncio.create_task(keeper.end(why)))
+        await workflow.wait_condition(lambda: all(keeper.over for keeper in self._keepers))
+
+    async def _end_what_was_armed(self) -> None:
+        """A request that ends without leases of its own may be the run of a reset: what its ticket was armed for is ended too."""
+        found = None
+        while found is None:
+            try:
+                found = await ask(
+                    JudgeActivities.find_armed, ArmedInput(ticket=self._ticket), **options.writing("is anything armed?")
+                )
+            except (ActivityError, SignatureRefusedError) as error:
+                workflow.logger.warning(
+                    "the ticket could not be looked through and is asked again: %s", cause_of(error)
+                )
+                await workflow.sleep(PAUSE, summary="ask again")
+        for lease in found.leases:
+            self._keep(LeaseKeeper(order_to_end(self._ticket, lease, found.keys), "", armed=True))
+        await self._end_all(self._book.status.why)
+
+    def _keep(self, keeper: LeaseKeeper) -> None:
+        self._keepers.append(keeper)
+        self._tasks.append(asyncio.create_task(keeper.keep()))
 
     def _ends(self, end: BaseException) -> None:
         """Note why the request ends before its time."""
@@ -302,8 +347,11 @@ class AccessRequestWorkflow:
         else:
             self._book.decide(RequestEvent.ENDING, outcome, f"an error of its own: {type(end).__name__}: {end}"[:200])
 
-    def _heard(self, what: str, hint: Hint) -> None:
-        self._book.heard(what, hint.by)
+
+def _let_go(task: asyncio.Task[Any]) -> None:
+    """Nobody waits for this task any more; how it ended is of no interest."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _show(*updates: SearchAttributeUpdate[Any]) -> None:

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.judge import JudgeActivities
 from domain.durations import is_live, remaining
+from domain.errors import SignatureRefusedError
 from domain.evidence import RecordKind
 from domain.extension import ExtensionVerdict
 from domain.ids import TicketRef
@@ -17,6 +18,7 @@ from domain.search import EXPIRES_AT
 from domain.terms import RequestTerms
 from domain.values import render_instant
 from workflows import options, words
+from workflows.asking import ask
 from workflows.failures import cause_of
 from workflows.lease_keeper import LeaseKeeper
 from workflows.paper import Paper
@@ -94,8 +96,10 @@ class Extending:
         )
         chosen = options.writing("wishes that came too late") if final else options.judging("judge wishes", READ_BUDGET)
         try:
-            return await workflow.execute_activity_method(JudgeActivities.judge_wishes, wishes, **chosen)
-        except ActivityError as error:
+            return await ask(JudgeActivities.judge_wishes, wishes, **chosen)
+        except (ActivityError, SignatureRefusedError) as error:
+            if is_cancelled_exception(error):
+                raise
             workflow.logger.warning("the wishes on the ticket could not be judged: %s", cause_of(error))
             return WishesResult()
 
@@ -106,7 +110,7 @@ class Extending:
         if new_end is None or old_end is None or not live:
             return _no(verdict, "no lease of this request is live")
         for keeper in live:
-            await keeper.send("offer_extension", ExtensionOffer(wish_id=wish_id, new_end=new_end))
+            await keeper.offer(ExtensionOffer(wish_id=wish_id, new_end=new_end))
         await self._until(lambda: all(keeper.answer_to(wish_id) or keeper.over for keeper in live), old_end)
         answers = [keeper.answer_to(wish_id) for keeper in live]
         commit = all(answer is not None and answer.prolonged for answer in answers) and is_live(workflow.now(), old_end)

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from temporalio import workflow
@@ -13,13 +15,12 @@ from activities.arming import ArmingActivities
 from domain.durations import is_live, remaining
 from domain.errors import SignatureRefusedError
 from domain.evidence import RecordKind
-from domain.lease import EndReason, LeaseEvent, LeaseState
+from domain.lease import EndReason, LeaseEvent, LeaseState, Sent
 from domain.messages import (
     ArmInput,
     ExtensionCommit,
     ExtensionOffer,
     GrantInput,
-    Hint,
     LeaseLine,
     LeaseOrder,
     LeaseOutcome,
@@ -30,10 +31,11 @@ from domain.witness import Presence, Receipt, read_observation
 from workflows import options, words
 from workflows.asking import ask
 from workflows.bounds import history_is_full
-from workflows.failures import LeaseEnds
+from workflows.failures import LeaseEnds, cause_of
+from workflows.hearing import heard, heard_hint
 from workflows.lease_book import LeaseBook
 from workflows.prolonging import Prolonging
-from workflows.removal import Removal
+from workflows.removal import PAUSE, Removal
 from workflows.run_to_end import finish, run_to_end
 
 
@@ -47,31 +49,36 @@ class LeaseWorkflow:
         self._book = LeaseBook(order)
         self._prolonging = Prolonging(self._book)
         self._removal = Removal(self._book)
-        self._first_look: Signed | None = None
+        self._why = (EndReason.FAULT, "it ended without saying why")
+        self._disclaimer: Signed | None = None
 
     @workflow.run
     async def run(self, order: LeaseOrder) -> LeaseOutcome:  # noqa: ARG002 - `__init__` has taken it
         self._book.paper.begin()
+        posting = asyncio.create_task(self._book.post())
         try:
             await self._while_wanted(self._grant_and_hold())
         finally:
             await run_to_end(self._take_back())
         await run_to_end(self._write_down())
+        posting.cancel()
         return self._outcome()
 
     @workflow.signal
-    def revoke(self, hint: Hint) -> None:
-        """End the access now. Obeyed from anyone who can send it."""
-        self._book.note = self._book.note or hint.note[:120]
+    def revoke(self, *said: Any) -> None:
+        """End the access now. Obeyed from anyone who can send it, whatever it says (a `Hint`, or nothing)."""
+        self._book.note = self._book.note or heard_hint(said).note[:120]
         self._book.stop = self._book.stop or EndReason.REVOKED
 
     @workflow.signal
-    def offer_extension(self, offer: ExtensionOffer) -> None:
-        self._prolonging.take_offer(offer)
+    def offer_extension(self, *said: Any) -> None:
+        """From the request: an `ExtensionOffer`."""
+        self._prolonging.take_offer(heard(ExtensionOffer, said))
 
     @workflow.signal
-    def commit_extension(self, commit: ExtensionCommit) -> None:
-        self._prolonging.take_commit(commit)
+    def commit_extension(self, *said: Any) -> None:
+        """From the request: an `ExtensionCommit`."""
+        self._prolonging.take_commit(heard(ExtensionCommit, said))
 
     @workflow.query
     def status(self) -> LeaseLine:
@@ -84,32 +91,58 @@ class LeaseWorkflow:
         )
 
     async def _while_wanted(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` until it ends, is told to stop, or the lease is cancelled; then note why it ended. Raises nothing."""
+        """Run `work` until it ends, the time is over, or somebody wants it to stop; note why it ended. Raises nothing."""
         task = asyncio.create_task(work)
         try:
-            await workflow.wait_condition(lambda: task.done() or self._book.stop is not None)
+            await self._until_it_must_stop(task)
         except asyncio.CancelledError:
             self._book.stop = self._book.stop or EndReason.CANCELLED
         task.cancel()
         try:
             await finish(task)
         except LeaseEnds as end:
-            self._book.end(end.reason, end.note)
+            self._why = (end.reason, end.note)
         except asyncio.CancelledError:
-            self._book.end(self._book.stop or EndReason.CANCELLED)
+            self._why = (self._book.stop or EndReason.CANCELLED, "")
         except Exception as error:  # noqa: BLE001 - whatever went wrong, access ends and the ticket says why
-            self._book.end(EndReason.FAULT, f"{type(error).__name__}: {error}")
+            self._why = (EndReason.FAULT, f"{type(error).__name__}: {error}")
+
+    async def _until_it_must_stop(self, task: asyncio.Task[None]) -> None:
+        """The lease's own clock, above every step: no step that hangs holds access past its end."""
+        book = self._book
+        while not task.done() and book.stop is None:
+            end = book.status.expires_at
+            if not self._order.end_only and not is_live(workflow.now(), end):
+                book.stop = EndReason.EXPIRED
+            elif history_is_full():
+                book.stop = EndReason.HISTORY_FULL
+            else:
+                with suppress(TimeoutError):
+                    await workflow.wait_condition(
+                        partial(self._has_news, task, end),
+                        timeout=remaining(workflow.now(), end) or None,
+                        timeout_summary=f"{self._order.ticket.key} ends",
+                    )
+
+    def _has_news(self, task: asyncio.Task[None], end: datetime) -> bool:
+        book = self._book
+        return task.done() or book.stop is not None or history_is_full() or book.status.expires_at != end
 
     async def _grant_and_hold(self) -> None:
+        if self._order.end_only:
+            raise LeaseEnds(EndReason.END_ONLY)
         info = workflow.info()
         if info.execution_timeout or info.run_timeout:
             raise LeaseEnds(EndReason.REFUSED, "it was started with a timeout, which would end it without revoking")
-        if self._order.end_only:
-            raise LeaseEnds(EndReason.END_ONLY)
         await self._look_first()
+        self._book.go_on()
         warrant = await self._arm()
+        self._book.go_on()
         await self._grant(warrant)
-        await self._hold_until_the_end()
+        while True:
+            self._book.go_on()
+            await workflow.wait_condition(lambda: self._prolonging.waiting)
+            await self._prolonging.judge_next()
 
     async def _look_first(self) -> None:
         asked_at = workflow.now()
@@ -122,7 +155,6 @@ class LeaseWorkflow:
             )
         except (ActivityError, SignatureRefusedError) as error:
             raise self._book.failed(EndReason.REFUSED, error) from error
-        self._first_look = looked.observation
         if look.presence is not Presence.ABSENT:
             raise LeaseEnds(EndReason.RESET if look.own else EndReason.REFUSED_STANDING, look.note)
         if looked.refusals:
@@ -144,14 +176,14 @@ class LeaseWorkflow:
         return armed.warrant
 
     async def _grant(self, warrant: Signed) -> None:
-        self._go_on_only_if_wanted()
         self._book.advance(LeaseEvent.GRANT_SCHEDULED)
         asked_at = workflow.now()
+        left = remaining(asked_at, self._book.status.expires_at)
         try:
             granted = await ask(
                 AccessActivities.grant_access,
                 GrantInput(order=self._order, warrant=warrant),
-                **options.granting(f"add to {self._order.grantee.target_name}"),
+                **options.granting(f"add to {self._order.grantee.target_name}", min(left, options.GRANT_BUDGET)),
             )
             granted.receipt.open(Receipt, self._order.keys)
             look = read_observation(
@@ -166,48 +198,43 @@ class LeaseWorkflow:
         self._book.advance(LeaseEvent.GRANTED)
         until = render_instant(self._book.status.expires_at)
         self._book.record("granted", RecordKind.GRANTED, facts={"until": until}, witness=(granted.receipt,))
-        await self._book.tell_request(receipt=granted.receipt)
-
-    async def _hold_until_the_end(self) -> None:
-        book = self._book
-        while is_live(workflow.now(), book.status.expires_at):
-            self._go_on_only_if_wanted()
-            if self._prolonging.waiting:
-                await self._prolonging.judge_next()
-                continue
-            with suppress(TimeoutError):
-                await workflow.wait_condition(
-                    lambda: self._prolonging.waiting or history_is_full(),
-                    timeout=remaining(workflow.now(), book.status.expires_at),
-                    timeout_summary=f"{self._order.ticket.key} ends",
-                )
-        raise LeaseEnds(EndReason.EXPIRED)
+        self._book.tell_request(receipt=granted.receipt)
 
     async def _take_back(self) -> None:
-        if self._book.status.reason is None:
-            self._book.end(EndReason.FAULT, "it ended without saying why")
+        """Revoke, unless nothing was ever sent and a witness has traced that no earlier run sent anything either."""
+        reason, note = self._why
+        nothing_sent = self._book.status.sent is Sent.NOTHING and not self._order.end_only
+        if nothing_sent and reason is not EndReason.RESET and not await self._is_first_run():
+            reason, note = EndReason.RESET, note or str(reason)
+        self._book.end(reason, note)
         if self._book.status.state is not LeaseState.RECORDING:
             await self._removal.run()
             return
-        reason, note = self._book.status.reason, self._book.note
+        note = self._book.note
         comment = words.refused_comment(self._order, reason, note)
         facts: dict[str, object] = {"reason": str(reason), "note": note[:200]}
         self._book.record("refused", RecordKind.REFUSED, facts=facts, comment=comment)
 
+    async def _is_first_run(self) -> bool:
+        """Whether a witness says that this run follows no other. Asked until there is an answer, of the engine alone."""
+        while True:
+            asked_at = workflow.now()
+            try:
+                traced = await ask(
+                    AccessActivities.trace_run, self._book.pair, **options.revoking("has an earlier run sent anything?")
+                )
+            except (ActivityError, SignatureRefusedError) as error:
+                workflow.logger.warning("this run could not be traced and is asked about again: %s", cause_of(error))
+            else:
+                word = self._book.believe(traced.observation, asked_at)
+                if word is not None:
+                    self._disclaimer = None if word.own else traced.observation
+                    return not word.own
+            await workflow.sleep(PAUSE, summary="ask again")
+
     async def _write_down(self) -> None:
         await self._book.paper.finish()
         self._book.advance(LeaseEvent.RECORDED)
-
-    def _go_on_only_if_wanted(self) -> None:
-        """A step that finished in spite of a stop must not lead to the next one.
-
-        Raises:
-            LeaseEnds: the lease was told to stop, or has received more than it can carry.
-        """
-        if self._book.stop is not None:
-            raise LeaseEnds(self._book.stop)
-        if history_is_full():
-            raise LeaseEnds(EndReason.HISTORY_FULL)
 
     def _outcome(self) -> LeaseOutcome:
         status, removal = self._book.status, self._removal
@@ -217,7 +244,7 @@ class LeaseWorkflow:
             reason=status.reason or EndReason.FAULT,
             sent=status.sent,
             proof=removal.proof,
-            first_look=self._first_look,
+            disclaimer=self._disclaimer,
             removed_at=removal.looks[0].observed_at if removal.looks else None,
             proved_at=removal.looks[1].observed_at if removal.looks else None,
             sessions=removal.sessions,

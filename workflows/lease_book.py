@@ -1,5 +1,6 @@
 """What every part of a lease shares: its order, its status and how that is shown, its paper, its fence."""
 
+from collections import deque
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -34,6 +35,7 @@ class LeaseBook:
         self.paper = Paper(order.ticket, self.lease_id)
         self.stop: EndReason | None = None
         self.note = ""
+        self._mail: deque[LeaseNews] = deque()
         self._fenced_until: datetime | None = None
         self._shown: LeaseState | None = None
 
@@ -49,14 +51,23 @@ class LeaseBook:
             workflow.upsert_search_attributes([end_key.value_set(expires_at)])
 
     def end(self, reason: EndReason, note: str = "") -> None:
-        """The lease ends for `reason`. One that must take away what others added fences from now: its own start."""
+        """The lease ends for `reason`. One that takes away what others added fences from now: its own start."""
         self.note = (note or self.note)[:300]
-        if reason in {EndReason.END_ONLY, EndReason.RESET} and self.status.sent is Sent.NOTHING:
+        if self.status.sent is Sent.NOTHING and (self.order.end_only or reason is EndReason.RESET):
             self.status = must_revoke(self.status, reason)
             self.write_closed_uncleanly()
             self._show()
         else:
             self.advance(LeaseEvent.ENDED, reason=reason)
+
+    def go_on(self) -> None:
+        """Called after every step: one that finished in spite of a stop must not lead to the next.
+
+        Raises:
+            LeaseEnds: the lease is to stop.
+        """
+        if self.stop is not None:
+            raise LeaseEnds(self.stop)
 
     def failed(self, reason: EndReason, error: ActivityError | NightlatchError) -> LeaseEnds:
         """Why a step failed; a step that was cancelled failed for the reason of the cancel."""
@@ -86,6 +97,13 @@ class LeaseBook:
         except SignatureRefusedError:
             return None
 
+    def is_witnessed(self, receipt: Signed) -> bool:
+        """Whether a witness signed this receipt for this lease."""
+        try:
+            return receipt.open(Receipt, self.order.keys).lease_id == self.lease_id
+        except SignatureRefusedError:
+            return False
+
     def write_closed(self, receipt: Signed | None) -> None:
         """A write has closed: only one that a witness says succeeded at its first attempt needs no fence."""
         try:
@@ -105,13 +123,10 @@ class LeaseBook:
             wait = max(wait, self._fenced_until - workflow.now())
         return wait
 
-    async def tell_request(
+    def tell_request(
         self, wish_id: str = "", *, prolonged: bool = False, note: str = "", receipt: Signed | None = None
     ) -> None:
-        """Tell the parent what is true now; one that is gone needs to know nothing."""
-        parent = workflow.info().parent
-        if parent is None:
-            return
+        """Tell the parent what is true now. Nobody waits for it: `post` sends it in its turn."""
         news = LeaseNews(
             lease_id=self.lease_id,
             run_id=workflow.info().run_id,
@@ -120,13 +135,21 @@ class LeaseBook:
             expires_at=self.status.expires_at,
             wish_id=wish_id,
             prolonged=prolonged,
-            note=note,
+            note=note[:300],
             receipt=receipt,
         )
-        try:
-            await workflow.get_external_workflow_handle(parent.workflow_id).signal("lease_news", news)
-        except Exception as error:  # noqa: BLE001 - a request that cannot be told changes nothing about the access
-            workflow.logger.info("the request was not told: %s", error)
+        self._mail.append(news)
+
+    async def post(self) -> None:
+        """Send the news in order until cancelled. A parent that is gone needs to know nothing."""
+        parent = workflow.info().parent
+        while parent is not None:
+            await workflow.wait_condition(lambda: bool(self._mail))
+            news = self._mail.popleft()
+            try:
+                await workflow.get_external_workflow_handle(parent.workflow_id).signal("lease_news", news)
+            except Exception as error:  # noqa: BLE001 - a request that cannot be told changes nothing about the access
+                workflow.logger.info("the request was not told: %s", error)
 
     def _show(self) -> None:
         workflow.set_current_details(words.lease_details(self.order, self.status, self.note))

@@ -1,6 +1,6 @@
 """Stays with one lease of a request, from its start to a signed end. Starts an `end_only` lease when a lease ends without one."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import Enum
 
 from temporalio import workflow
@@ -23,16 +23,13 @@ from domain.messages import (
 )
 from domain.queues import Queue
 from domain.search import EXPIRES_AT, STATE, SUBJECT, TARGET, TICKET
-from domain.witness import Observation, Presence, Receipt, verify_proof
+from domain.warrant import WarrantKind
+from domain.witness import Receipt, read_observation, verify_proof
 from workflows import options, words
 from workflows.failures import cause_of
 from workflows.lease import LeaseWorkflow
 
 ENDING_STATES = frozenset({LeaseState.REVOKING, LeaseState.STUCK, LeaseState.RECORDING, LeaseState.CLOSED})
-
-
-MAX_ANSWERS = 256
-"""More than any entitlement lets a lease be extended; what is beyond it is not heard."""
 
 
 class Turn(Enum):
@@ -46,19 +43,27 @@ PAUSE = timedelta(seconds=1)
 
 
 class LeaseKeeper:
-    """One target of a request. `keep` runs as a task of its own, which no cancel of the request reaches."""
+    """One target of a request. `keep` runs as a task of its own, which no cancel of the request reaches.
 
-    def __init__(self, order: LeaseOrder, subject: str) -> None:
+    `armed`: a lease of this pair was armed on this ticket before, by a run of the request that was reset; only a proof ends it.
+    """
+
+    def __init__(self, order: LeaseOrder, subject: str, *, armed: bool = False) -> None:
         self.order = order
         self.lease_id = str(order.grantee.lease_id)
         self.expires_at = order.expires_at
         self.granted = False
+        self.followed = False
         self.ending = ""
         self.outcome: LeaseOutcome | None = None
         self.refusal = ""
         self._subject = subject
+        self._armed = armed
+        self._began_at = workflow.now()
+        self._begun = False
         self._reachable = False
-        self._asked_to_end = False
+        self._unwanted: str | None = None
+        self._offer: ExtensionOffer | None = None
         self._answers: dict[str, LeaseNews] = {}
 
     @property
@@ -68,13 +73,19 @@ class LeaseKeeper:
 
     def hear(self, news: LeaseNews) -> None:
         """Take news of this lease. That something was added is believed on a witness's word only, that it ends on anybody's."""
-        witnessed = self._is_witnessed(news)
         if news.state is LeaseState.REVOKING:
             self.ending = news.note[:300] or "it is being taken back"
-        if news.state is LeaseState.ACTIVE and witnessed:
+        receipt = self._receipt_of(news)
+        if news.state is LeaseState.ACTIVE and receipt is not None:
             self.granted = True
             self.expires_at = min(news.expires_at, self.order.never_after)
-        if news.wish_id and len(self._answers) < MAX_ANSWERS and (witnessed or not news.prolonged):
+        if self._offer is None or news.wish_id != self._offer.wish_id:
+            return
+        prolonged = receipt is not None and (receipt.action, receipt.until) == (
+            WarrantKind.PROLONG,
+            self._offer.new_end,
+        )
+        if prolonged or not news.prolonged:
             self._answers[news.wish_id] = news
 
     def answer_to(self, wish_id: str) -> LeaseNews | None:
@@ -82,16 +93,27 @@ class LeaseKeeper:
 
     async def keep(self) -> None:
         """Return when the lease is over. An end without a signed outcome begins an `end_only` lease, for as long as it takes."""
-        order, began_at = self.order, workflow.now()
+        order = self.order
         while not self.over:
-            outcome = await self._live(order)
+            if self._unwanted is not None and not order.end_only:
+                if not self._begun and not self._armed:
+                    self.refusal = f"it was never started: {self._unwanted}"
+                    return
+                order = self.order.model_copy(update={"end_only": True})
+            outcome = await self._guarded(order)
+            self._reachable = False
             if outcome is Turn.AGAIN:
                 await workflow.sleep(PAUSE, summary="before asking for the id again")
-            elif outcome is not None and self._is_signed(outcome, began_at, proof_needed=order.end_only):
+            elif outcome is not None and self._is_signed(outcome, proof_needed=order.end_only):
                 self.outcome = outcome
             elif not self.refusal:
                 order = self.order.model_copy(update={"end_only": True})
                 await workflow.sleep(PAUSE, summary="before the access is ended anew")
+
+    async def offer(self, offer: ExtensionOffer) -> None:
+        """Offer a new end; news about another one is no answer to it."""
+        self._offer = offer
+        await self.send("offer_extension", offer)
 
     async def send(self, signal: str, message: ExtensionOffer | ExtensionCommit | Hint) -> None:
         """Signal the lease by id; one that is gone hears nothing, and its keeper sees to the rest."""
@@ -101,20 +123,20 @@ class LeaseKeeper:
             workflow.logger.info("the lease was not told %s: %s", signal, error)
 
     async def end(self, why: str) -> None:
-        """Tell the lease to revoke, and cancel it too, by id and without run id: a first run id would miss one that was reset.
+        """Have the lease end. From now on nothing is started here but an `end_only` lease.
 
-        Start and cancel of one child in the same workflow task would be refused by the server for ever, so this waits
-        until the start is acknowledged.
+        The lease is told to revoke and cancelled too, by id and without run id: a first run id would miss one that was
+        reset. Start and cancel of one child in the same workflow task would be refused by the server for ever, so this
+        waits until the start is acknowledged, and does nothing once the lease has ended.
         """
-        await workflow.wait_condition(lambda: self._reachable or self.over)
-        if self.over or self._asked_to_end:
+        if self._unwanted is not None:
             return
-        self._asked_to_end = True
-        await self.send("revoke", Hint(note=why[:120]))
-        try:
-            await workflow.get_external_workflow_handle(self.lease_id).cancel()
-        except Exception as error:  # noqa: BLE001 - a lease that is gone needs no cancel, and its keeper sees to the rest
-            workflow.logger.info("the lease was not cancelled: %s", error)
+        self._unwanted = why
+        await workflow.wait_condition(lambda: self._reachable or self.over)
+        if self._reachable:
+            await self.send("revoke", Hint(note=why[:120]))
+        if self._reachable:
+            await self._cancel()
 
     def line(self) -> LeaseLine:
         state = LeaseState.ACTIVE if self.granted else LeaseState.LOOKING
@@ -130,6 +152,14 @@ class LeaseKeeper:
             expires_at=self.expires_at,
             note=note,
         )
+
+    async def _guarded(self, order: LeaseOrder) -> LeaseOutcome | Turn | None:
+        """As `_live`, but an error of our own is an end without an outcome, not the end of this task."""
+        try:
+            return await self._live(order)
+        except Exception as error:  # noqa: BLE001 - nobody else would see to this lease
+            workflow.logger.warning("keeping the lease failed and begins again: %s", error)
+            return None if self._begun or self._armed else Turn.AGAIN
 
     async def _live(self, order: LeaseOrder) -> LeaseOutcome | Turn | None:
         """Start the lease and see it to its end; None when it ended without an outcome."""
@@ -152,7 +182,7 @@ class LeaseKeeper:
             )
         except WorkflowAlreadyStartedError:
             return await self._with_the_holder(order)
-        self._reachable = True
+        self._begun = self._reachable = True
         try:
             return await child
         except ChildWorkflowError as error:
@@ -165,17 +195,24 @@ class LeaseKeeper:
         if holder is None or not holder.running:
             return Turn.AGAIN
         ours = holder.issue_id == order.ticket.issue_id
-        if order.end_only or (ours and holder.terms_digest == order.terms_digest):
-            self._reachable = True
-            self.granted = self.granted or not order.end_only
+        if ours and (order.end_only or holder.terms_digest == order.terms_digest):
+            self.followed = self._reachable = True
+            return await self._follow()
+        if order.end_only:
             return await self._follow()
         if ours:
-            await workflow.get_external_workflow_handle(self.lease_id).cancel()
+            await self._cancel()
         elif holder.state not in ENDING_STATES:
             self.refusal = f"{holder.ticket_key} holds this access already; extend it there, or wait until it ends"
             return None
         await self._follow()
         return Turn.AGAIN
+
+    async def _cancel(self) -> None:
+        try:
+            await workflow.get_external_workflow_handle(self.lease_id).cancel()
+        except Exception as error:  # noqa: BLE001 - a lease that is gone needs no cancel, and its keeper sees to the rest
+            workflow.logger.info("the lease was not cancelled: %s", error)
 
     async def _describe(self) -> HolderResult | None:
         try:
@@ -198,30 +235,33 @@ class LeaseKeeper:
             return None
         return followed.outcome
 
-    def _is_signed(self, outcome: LeaseOutcome, began_at: datetime, *, proof_needed: bool) -> bool:
-        """Whether an outcome is believed: a proof; or, of a lease that sent nothing, a first look that is not our own access."""
+    def _is_signed(self, outcome: LeaseOutcome, *, proof_needed: bool) -> bool:
+        """Whether an outcome is believed: a proof; or, of a lease that sent nothing, a witness's word that nobody had."""
         keys = self.order.keys
         try:
             if outcome.proof is not None:
                 apart = self.order.surface.read_lag
-                verify_proof(outcome.proof, keys, lease_id=self.lease_id, not_before=began_at, apart=apart)
+                verify_proof(outcome.proof, keys, lease_id=self.lease_id, not_before=self._began_at, apart=apart)
                 return True
-            if proof_needed or outcome.sent is not Sent.NOTHING:
+            if proof_needed or self._armed or self.granted or self.followed:
                 return False
-            if outcome.first_look is None:
-                return True
-            look = outcome.first_look.open(Observation, keys)
+            if outcome.sent is not Sent.NOTHING or outcome.disclaimer is None:
+                return False
+            word = read_observation(outcome.disclaimer, keys, lease_id=self.lease_id, not_before=self._began_at)
         except SignatureRefusedError:
             return False
-        return look.lease_id == self.lease_id and not (look.own and look.presence is not Presence.ABSENT)
+        return not word.own
 
-    def _is_witnessed(self, news: LeaseNews) -> bool:
+    def _receipt_of(self, news: LeaseNews) -> Receipt | None:
+        """The witness's receipt for what the news says was added, if it is of this lease, and not of one before it."""
         try:
-            return news.receipt is not None and (
-                news.receipt.open(Receipt, self.order.keys).lease_id == self.lease_id == news.lease_id
-            )
+            receipt = news.receipt.open(Receipt, self.order.keys) if news.receipt is not None else None
         except SignatureRefusedError:
-            return False
+            return None
+        if receipt is None or not receipt.lease_id == self.lease_id == news.lease_id:
+            return None
+        is_new = self.followed or receipt.acknowledged_at >= self._began_at
+        return receipt if is_new and receipt.action in set(WarrantKind) else None
 
     def _search_attributes(self, order: LeaseOrder) -> TypedSearchAttributes:
         return TypedSearchAttributes(

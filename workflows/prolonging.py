@@ -3,6 +3,7 @@
 from collections import deque
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
@@ -33,8 +34,10 @@ class Prolonging:
     def __init__(self, book: LeaseBook) -> None:
         self._book = book
         self._offers: deque[ExtensionOffer] = deque()
-        self._commits: dict[str, bool] = {}
+        self._commit: ExtensionCommit | None = None
         self._receipt: Signed | None = None
+        self._asked_provider = False
+        self._voids_due = 0
 
     @property
     def waiting(self) -> bool:
@@ -44,39 +47,58 @@ class Prolonging:
         """Wishes that arrived and got no verdict."""
         return tuple(offer.wish_id for offer in self._offers)
 
-    def take_offer(self, offer: ExtensionOffer) -> None:
-        if len(self._offers) < MAX_WAITING:
+    def take_offer(self, offer: ExtensionOffer | None) -> None:
+        if offer is not None and len(self._offers) < MAX_WAITING:
             self._offers.append(offer)
 
-    def take_commit(self, commit: ExtensionCommit) -> None:
-        if len(self._commits) < MAX_WAITING:
-            self._commits.setdefault(commit.wish_id, commit.commit)
+    def take_commit(self, commit: ExtensionCommit | None) -> None:
+        """Kept only for the offer that is being judged."""
+        if commit is not None and self._offers and commit.wish_id == self._offers[0].wish_id:
+            self._commit = commit
 
     async def judge_next(self) -> None:
         """Take the next offer to its verdict and tell the request.
 
         Raises:
-            LeaseEnds: a provider that holds the deadline itself may hold the new one, and nobody knows.
+            LeaseEnds: the lease is to stop; or a provider that holds the deadline itself may hold the new one, and nobody knows.
         """
-        book, offer = self._book, self._offers.popleft()
-        old_end = book.status.expires_at
-        if not old_end < offer.new_end <= book.order.never_after:
-            await book.tell_request(offer.wish_id, note="the new end is not within the limits of this lease")
-            return
-        book.advance(LeaseEvent.EXTENSION_OFFERED)
-        refusal = await self._prolong(offer, old_end)
+        book, offer = self._book, self._offers[0]
+        self._commit = self._receipt = None
+        self._asked_provider = False
+        await workflow.wait_condition(lambda: self._voids_due == 0)
+        refusal = await self._take_through(offer)
+        self._offers.popleft()
         if not refusal:
-            await book.tell_request(offer.wish_id, prolonged=True, receipt=self._receipt)
-            refusal = await self._await_commit(offer.wish_id, old_end)
-        if not refusal and is_live(workflow.now(), old_end):
-            book.advance(LeaseEvent.EXTENSION_COMMITTED, expires_at=offer.new_end)
-            await book.tell_request(offer.wish_id, prolonged=True, receipt=self._receipt)
+            book.tell_request(offer.wish_id, prolonged=True, receipt=self._receipt)
             return
-        book.advance(LeaseEvent.EXTENSION_DROPPED)
-        book.paper.do(lambda: self._void(offer.wish_id, old_end))
-        if book.order.surface.native_expiry:
+        book.tell_request(offer.wish_id, note=refusal)
+        if book.order.surface.native_expiry and self._asked_provider:
             raise LeaseEnds(EndReason.EXTENSION_UNCERTAIN, refusal)
-        await book.tell_request(offer.wish_id, note=refusal or TOO_LATE)
+
+    async def _take_through(self, offer: ExtensionOffer) -> str:
+        """Prolong, wait for the commit, move the end. Returns why it did not come about, or empty when it did."""
+        book, old_end = self._book, self._book.status.expires_at
+        if not old_end < offer.new_end <= book.order.never_after:
+            return "the new end is not within the limits of this lease"
+        book.advance(LeaseEvent.EXTENSION_OFFERED)
+        committed = False
+        try:
+            refusal = await self._prolong(offer, old_end)
+            book.go_on()
+            if not refusal:
+                book.tell_request(offer.wish_id, prolonged=True, receipt=self._receipt)
+                refusal = await self._await_commit(old_end)
+                book.go_on()
+            if not refusal and is_live(workflow.now(), old_end):
+                book.advance(LeaseEvent.EXTENSION_COMMITTED, expires_at=offer.new_end)
+                committed = True
+                return ""
+            book.advance(LeaseEvent.EXTENSION_DROPPED)
+            return refusal or TOO_LATE
+        finally:
+            if not committed:
+                self._voids_due += 1
+                book.paper.do(partial(self._void, offer.wish_id, old_end))
 
     async def _prolong(self, offer: ExtensionOffer, old_end: datetime) -> str:
         """Arm and prolong within the time that is left. Returns why it did not come about, or empty."""
@@ -93,6 +115,7 @@ class Prolonging:
             asked_at = workflow.now()
             if not is_live(asked_at, old_end):
                 return TOO_LATE
+            self._asked_provider = True
             prolonged = await ask(
                 AccessActivities.prolong_access,
                 GrantInput(order=book.order, warrant=armed.warrant),
@@ -108,20 +131,22 @@ class Prolonging:
         book.write_closed(prolonged.receipt)
         return "" if look.presence is Presence.PRESENT else f"read back {look.presence}"
 
-    async def _await_commit(self, wish_id: str, old_end: datetime) -> str:
+    async def _await_commit(self, old_end: datetime) -> str:
         with suppress(TimeoutError):
             await workflow.wait_condition(
-                lambda: wish_id in self._commits,
-                timeout=remaining(workflow.now(), old_end),
+                lambda: self._commit is not None or self._book.stop is not None,
+                timeout=remaining(workflow.now(), old_end) or timedelta(milliseconds=1),
                 timeout_summary="have all targets been prolonged?",
             )
-        return "" if self._commits.get(wish_id, False) else "another target of this request was not prolonged"
+        committed = self._commit is not None and self._commit.commit
+        return "" if committed else "another target of this request was not prolonged"
 
     async def _void(self, wish_id: str, end: datetime) -> None:
         request = VoidExtensionInput(order=self._book.order, wish_id=wish_id, end=end)
         await workflow.execute_activity_method(
             ArmingActivities.void_extension, request, **options.writing("the old end is in force")
         )
+        self._voids_due -= 1
 
 
 def _left(end: datetime, budget: timedelta) -> timedelta:

@@ -18,8 +18,13 @@ from workflows.asking import ask
 from workflows.failures import cause_of
 from workflows.lease_book import LeaseBook
 
-PAUSE = timedelta(seconds=2)
-"""Before asking again after an answer that proves nothing, or an activity that somebody failed from outside."""
+PAUSE = timedelta(seconds=1)
+LONGEST_PAUSE = timedelta(minutes=5)
+MOST_TURNS = 20
+"""Before asking again after an answer that proves nothing, a pair that came back, or an activity failed from outside: doubled
+each time. The engine ends a run at 51,200 events; at the longest pause and interval that is years away."""
+
+LONGEST_STUCK_PAUSE = timedelta(hours=1)
 
 
 class Removal:
@@ -27,26 +32,26 @@ class Removal:
 
     def __init__(self, book: LeaseBook) -> None:
         self._book = book
-        self._removals = 0
-        self._telling: asyncio.Task[None] | None = None
+        self._turns = 0
         self.proof: Proof | None = None
         self.looks: tuple[Observation, Observation] | None = None
         self.sessions: SessionsEnded | None = None
 
     async def run(self) -> None:
         """Return when the removal is proved and the sessions were ended once more."""
-        self._book.record("ending", RecordKind.ENDING, facts={"reason": str(self._book.status.reason)})
-        if self._book.status.sent is not Sent.GRANTED:
+        status = self._book.status
+        self._book.record("ending", RecordKind.ENDING, facts={"reason": str(status.reason)})
+        if status.sent is not Sent.GRANTED:
             # The siblings of a grant that failed must not be held until this removal is proved.
-            self._telling = asyncio.create_task(self._book.tell_request(note=self._why()))
+            self._book.tell_request(note=words.ending(status.reason, self._book.note))
         watch = asyncio.create_task(self._say_when_stuck())
         while self.proof is None:
             first = await self._revoke()
             if first is not None:
                 await self._look_again(first)
-        watch.cancel()
         while self.sessions is None:
             await self._end_sessions()
+        watch.cancel()
 
     async def _revoke(self) -> Signed | None:
         """One removal that a witness saw done, or None."""
@@ -65,8 +70,7 @@ class Removal:
             return None
         self._book.write_closed(revoked.receipt)
         self._book.advance(LeaseEvent.LOOKED_ABSENT_AFTER)
-        self._removals += 1
-        self._book.record(f"removed-{self._removals}", RecordKind.REMOVED, witness=(revoked.observation,))
+        self._book.record("removed", RecordKind.REMOVED, witness=(revoked.observation,))
         return revoked.observation
 
     async def _look_again(self, first: Signed) -> None:
@@ -89,14 +93,15 @@ class Removal:
                 not_before=workflow.info().start_time,
                 apart=order.surface.read_lag,
             )
-        except SignatureRefusedError:
-            self._book.advance(LeaseEvent.LOOKED_PRESENT_AFTER)
+        except SignatureRefusedError as error:
+            await self._begin_again(cause_of(error))
             return
         self.proof = proof
         self._book.advance(LeaseEvent.PROVED)
         instants = (look.observed_at for look in self.looks)
         comment = words.proved_comment(order, self._book.status.reason, self._book.note, *instants)
-        self._book.record("proved", RecordKind.PROVED, witness=(seen.observation,), comment=comment)
+        facts: dict[str, object] = {"turns": self._turns + 1}
+        self._book.record("proved", RecordKind.PROVED, facts=facts, witness=(seen.observation,), comment=comment)
 
     async def _end_sessions(self) -> None:
         try:
@@ -106,29 +111,34 @@ class Removal:
         except (ActivityError, SignatureRefusedError) as error:
             await self._ask_again(cause_of(error))
             return
+        if ended.receipt is None or not self._book.is_witnessed(ended.receipt):
+            await self._ask_again("no witness ended the sessions")
+            return
         self.sessions = ended.sessions
-        self._book.record(
-            "sessions", RecordKind.SESSIONS_ENDED, facts={"achieved": str(ended.sessions), "note": ended.note[:160]}
-        )
+        facts: dict[str, object] = {"achieved": str(ended.sessions), "note": ended.note[:160]}
+        self._book.record("sessions", RecordKind.SESSIONS_ENDED, facts=facts, witness=(ended.receipt,))
 
     async def _say_when_stuck(self) -> None:
-        """Name the state of a late revocation. Swallows its own cancellation, so that nobody has to wait for it."""
+        """Name the state of a late revocation, ever more seldom. Swallows its own cancellation, so nobody waits for it."""
+        pause = options.STUCK_AFTER
         with suppress(asyncio.CancelledError):
             while True:
-                await workflow.sleep(options.STUCK_AFTER, summary="proved by now?")
-                self._book.advance(LeaseEvent.OVERDUE)
-                target = self._book.order.grantee.target_name
-                comment = f"The removal from {target} is late. It goes on being tried until it is proved."
-                self._book.record("stuck", RecordKind.STUCK, comment=comment)
-
-    def _why(self) -> str:
-        return words.ending(self._book.status.reason, self._book.note)
+                await workflow.sleep(pause, summary="proved by now?")
+                pause = min(pause * 2, LONGEST_STUCK_PAUSE)
+                what = "ending of sessions at" if self.proof is not None else "removal from"
+                if self.proof is None:
+                    self._book.advance(LeaseEvent.OVERDUE)
+                comment = f"The {what} {self._book.order.grantee.target_name} is late. It goes on being tried until it is done."
+                name = "stuck" if self.proof is None else "sessions-stuck"
+                self._book.record(name, RecordKind.STUCK, comment=comment)
 
     async def _begin_again(self, why: str) -> None:
         self._book.advance(LeaseEvent.LOOKED_PRESENT_AFTER)
         await self._ask_again(why)
 
     async def _ask_again(self, why: str) -> None:
+        """Wait a little longer each time: a history that grew without end would end the lease, with the access still on."""
         workflow.logger.warning("the removal is not proved and begins again: %s", why)
         self._book.write_closed_uncleanly()
-        await workflow.sleep(PAUSE, summary=f"ask again: {why}"[:100])
+        await workflow.sleep(min(PAUSE * 2**self._turns, LONGEST_PAUSE), summary=f"ask again: {why}"[:100])
+        self._turns = min(self._turns + 1, MOST_TURNS)

@@ -48,7 +48,7 @@ class RequestBook:
     def answers_refused(self, verdict: ApprovalVerdict) -> None:
         for refused in verdict.refused:
             self.paper.note(
-                f"answer/{refused.answer_id}",
+                f"answer/{refused.answer_id}/refused",
                 RecordKind.ANSWERED,
                 facts={"answer": refused.answer_id, "by": refused.by, "counts": False, "reason": refused.reason[:200]},
                 comment=f"The approval by {refused.by} does not count: {refused.reason}. {ANSWER_AGAIN}",

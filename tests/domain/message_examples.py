@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from domain import messages as m
 from domain.approval import ApprovalOutcome, ApprovalVerdict, RefusedAnswer
 from domain.canonical import Signature
-from domain.catalogue import Surface
+from domain.catalogue import Surface, TargetKind
 from domain.evidence import RecordKind
 from domain.extension import ExtensionVerdict
 from domain.lease import EndReason, LeaseState, Sent
@@ -70,13 +70,16 @@ FACT = m.Fact(
 )
 FIELDS = m.TicketFields(state="Active", active_from=NOW, active_until=END, transition_to="Access active")
 EXTENSION = ExtensionVerdict(wish_id="c1", person="ada", granted=True, new_end=LATER, reason="a reason")
+ARMED = m.ArmedLease(
+    lease_id=LEASE_ID, kind=TargetKind.OKTA_GROUP, target_name="admins", until=END, terms_digest=TERMS.digest
+)
 OUTCOME = m.LeaseOutcome(
     lease_id=LEASE_ID,
     run_id=RUN_ID,
     reason=EndReason.EXPIRED,
     sent=Sent.GRANTED,
     proof=PROOF,
-    first_look=SEALED,
+    disclaimer=SEALED,
     removed_at=END,
     proved_at=LATER,
     sessions=SessionsEnded.ENDED,
@@ -101,7 +104,7 @@ EXAMPLES: tuple[BaseModel, ...] = (
     m.GrantInput(order=ORDER, warrant=SEALED),
     m.GrantResult(receipt=SEALED, observation=SEALED),
     m.RevokeResult(observation=SEALED, receipt=SEALED, sessions=SessionsEnded.ENDED, sessions_note="a note"),
-    m.SessionsResult(sessions=SessionsEnded.UNSUPPORTED, note="a note"),
+    m.SessionsResult(sessions=SessionsEnded.UNSUPPORTED, note="a note", receipt=SEALED),
     m.ExtensionOffer(wish_id="c1", new_end=LATER),
     m.ExtensionCommit(wish_id="c1", commit=True),
     m.ArmExtensionInput(order=ORDER, wish_id="c1", current_end=END, new_end=LATER),
@@ -139,6 +142,9 @@ EXAMPLES: tuple[BaseModel, ...] = (
     ),
     m.TimelineEntry(at=ASKED_AT, what="asked"),
     m.TimelineView(entries=(m.TimelineEntry(at=ASKED_AT, what="asked"),)),
+    m.ArmedInput(ticket=TICKET),
+    ARMED,
+    m.ArmedResult(leases=(ARMED,), keys=KEYS),
     m.HolderInput(lease_id=LEASE_ID),
     m.HolderResult(running=True, state="active", issue_id="10042", ticket_key="SEC-9", terms_digest=TERMS.digest),
     m.FollowResult(outcome=OUTCOME),

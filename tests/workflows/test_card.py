@@ -92,7 +92,7 @@ async def test_worker_crashes_still_end_fail_closed(stack: RealStack) -> None:
     """A worker process killed with SIGKILL in the middle of the grant leaves nothing behind for longer than the next one needs."""
     mark = await stack.mark()
     await stack.hold("crash", "PUT", "after", pair("erin", "gcp-prod-viewer"))
-    key = await stack.ask("1h", by="erin", entitlement="gcp-prod-viewer")
+    key = await stack.ask("6s", by="erin", entitlement="gcp-prod-viewer")
     await stack.sandbox.wait_until_held("crash")
     stack.kill("worker")
     await stack.sandbox.release("crash")
