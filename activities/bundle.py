@@ -88,4 +88,5 @@ class Activities:
             by_queue[Queue.TICKETS] += [judge.find_armed]
             by_queue[Queue.TICKETS] += [arming.arm_lease, arming.arm_extension, arming.void_extension]
             by_queue[Queue.TICKETS] += [scribe.record_evidence, engine.describe_holder, engine.follow_lease]
+            by_queue[Queue.TICKETS] += [engine.replace_holder]
         return cls(by_queue={queue: tuple(found) for queue, found in by_queue.items()})

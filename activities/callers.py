@@ -22,6 +22,12 @@ def calling_lease(order: LeaseOrder) -> tuple[str, str]:
     return info.workflow_id, info.workflow_run_id
 
 
+def is_lease(workflow_type: str, task_queue: str) -> bool:
+    """Whether a run of that type on that queue is a lease of the installation that this activity belongs to."""
+    ours = queue_name(prefix_of(activity.info().task_queue), Queue.LEASES)
+    return (workflow_type, task_queue) == (LEASE_TYPE, ours)
+
+
 async def refuse_unless_it_will_revoke(runs: RunInspector, order: LeaseOrder) -> None:
     """Adding is for a run that will take away again: a lease workflow, on our own queue, which no timeout can end.
 
@@ -30,8 +36,7 @@ async def refuse_unless_it_will_revoke(runs: RunInspector, order: LeaseOrder) ->
     """
     lease_id, run_id = calling_lease(order)
     run = await runs.inspect(lease_id, run_id)
-    ours = queue_name(prefix_of(activity.info().task_queue), Queue.LEASES)
-    if (run.workflow_type, run.task_queue) != (LEASE_TYPE, ours):
+    if not is_lease(run.workflow_type, run.task_queue):
         raise SignatureRefusedError(
             f"{lease_id} is held by a {run.workflow_type} on {run.task_queue}, which is no lease of ours"
         )

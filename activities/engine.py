@@ -4,13 +4,16 @@ from datetime import timedelta
 
 from temporalio import activity
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
-from temporalio.common import SearchAttributeKey
+from temporalio.common import SearchAttributeKey, WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.callers import LEASE_TYPE, is_lease
+from activities.failures import INVALID_INPUT
 from activities.heartbeats import beating
 from activities.ports import RunFacts
-from domain.messages import FollowResult, HolderInput, HolderResult, LeaseOutcome
+from domain.messages import FollowResult, HolderInput, HolderResult, LeaseOrder, LeaseOutcome
+from domain.queues import Queue, prefix_of, queue_name
 from domain.search import STATE
 
 STILL_HELD = "StillHeld"
@@ -38,11 +41,32 @@ class EngineActivities:
             memo = await described.memo()
             return HolderResult(
                 running=described.status is WorkflowExecutionStatus.RUNNING,
+                is_lease=is_lease(described.workflow_type, described.task_queue),
                 state=described.typed_search_attributes.get(STATE_KEY) or "",
                 issue_id=str(memo.get(MEMO_ISSUE_ID, "")),
                 ticket_key=str(memo.get(MEMO_TICKET_KEY, "")),
                 terms_digest=str(memo.get(MEMO_TERMS_DIGEST, "")),
             )
+
+    @activity.defn(name="replace_holder")
+    async def replace_holder(self, order: LeaseOrder) -> None:
+        """Put an `end_only` lease in the place of whatever holds its id, in one step: the id is never free in between.
+
+        The one use of TERMINATE_EXISTING (DESIGN 1). A child start has no conflict policy, so a client does it.
+
+        Raises:
+            ApplicationError: the order is for a lease that could grant.
+        """
+        if not order.end_only:
+            raise ApplicationError("only a lease that ends may replace another", type=INVALID_INPUT, non_retryable=True)
+        await self._client.start_workflow(
+            LEASE_TYPE,
+            order,
+            id=str(order.grantee.lease_id),
+            task_queue=queue_name(prefix_of(activity.info().task_queue), Queue.LEASES),
+            id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+            memo={MEMO_ISSUE_ID: order.ticket.issue_id, MEMO_TICKET_KEY: order.ticket.key},
+        )
 
     @activity.defn(name="follow_lease")
     async def follow_lease(self, request: HolderInput) -> FollowResult:

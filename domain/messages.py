@@ -334,9 +334,13 @@ class HolderInput(Value):
 
 
 class HolderResult(Value):
-    """Who holds a lease id: `running` is false when nobody does. The ticket and `terms_digest` come from its memo."""
+    """Who holds a lease id: `running` is false when nobody does. The ticket and `terms_digest` come from its memo.
+
+    `is_lease`: it is a lease workflow on our own queue, and not something else under a lease's id.
+    """
 
     running: bool
+    is_lease: bool = False
     state: str = ""
     issue_id: str = ""
     ticket_key: str = ""

@@ -250,9 +250,7 @@ class AccessRequestWorkflow:
         keepers = self._keepers
         await workflow.wait_condition(
             lambda: (
-                bool(self._revoke_asked)
-                or any(k.over or k.ending for k in keepers)
-                or all(k.granted or k.followed for k in keepers)
+                bool(self._revoke_asked) or any(k.over or k.ending for k in keepers) or all(k.granted for k in keepers)
             )
         )
         if self._revoke_asked:

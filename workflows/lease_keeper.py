@@ -194,9 +194,12 @@ class LeaseKeeper:
         holder = await self._describe()
         if holder is None or not holder.running:
             return Turn.AGAIN
+        if not holder.is_lease:
+            return await self._oust(order)
         ours = holder.issue_id == order.ticket.issue_id
         if ours and (order.end_only or holder.terms_digest == order.terms_digest):
             self.followed = self._reachable = True
+            self.granted = self.granted or holder.state == LeaseState.ACTIVE
             return await self._follow()
         if order.end_only:
             return await self._follow()
@@ -207,6 +210,16 @@ class LeaseKeeper:
             return None
         await self._follow()
         return Turn.AGAIN
+
+    async def _oust(self, order: LeaseOrder) -> LeaseOutcome | Turn | None:
+        """Something that is no lease holds the id. What must be taken away takes its place; what would be added is refused."""
+        if not order.end_only:
+            self.refusal = "something that is no lease holds the id of this access; look at it in the Temporal UI"
+            return None
+        await workflow.execute_activity_method(
+            EngineActivities.replace_holder, order, **options.writing("take the place of what is no lease")
+        )
+        return await self._follow()
 
     async def _cancel(self) -> None:
         try:
