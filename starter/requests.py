@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Literal
@@ -24,6 +24,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.callers import LEASE_TYPE
 from activities.settings import Settings
 from domain import search
 from domain.errors import NightlatchError
@@ -36,6 +37,7 @@ from domain.request import RequestState
 HintName = Literal["approve", "deny", "extend", "revoke"]
 
 WORKFLOW_TYPE = "AccessRequestWorkflow"
+REMOVING = frozenset({"deny", "revoke"})
 PATIENCE = timedelta(seconds=5)
 """How long Temporal may take to accept one message, the SDK's own retries included."""
 
@@ -82,6 +84,7 @@ async def start_or_hint(
             )
         except WorkflowAlreadyStartedError:
             return Delivery.CLOSED
+        await _tell_leases(client, ticket, hint_name, Hint(by=by, note=note))
     return Delivery.ACCEPTED
 
 
@@ -95,10 +98,13 @@ async def hint(client: Client, ticket: TicketRef, hint_name: HintName, *, by: st
         try:
             await _handle(client, ticket).signal(hint_name, Hint(by=by, note=note))
         except RPCError as error:
-            if _no_running_request(error):
-                return Delivery.NOT_RUNNING
-            raise
-    return Delivery.ACCEPTED
+            if not _no_running_request(error):
+                raise
+            delivered = Delivery.NOT_RUNNING
+        else:
+            delivered = Delivery.ACCEPTED
+        await _tell_leases(client, ticket, hint_name, Hint(by=by, note=note))
+    return delivered
 
 
 async def request_extension(client: Client, ticket: TicketRef, wish_id: str, within: timedelta) -> ExtensionVerdict:
@@ -123,6 +129,17 @@ async def request_extension(client: Client, ticket: TicketRef, wish_id: str, wit
                 return no("no request of this ticket is running; open a new one")
             raise
     return verdict
+
+
+async def _tell_leases(client: Client, ticket: TicketRef, hint_name: HintName | None, said: Hint) -> None:
+    """Send what removes to the ticket's leases too: a request that was reset, or is stuck, must not stand between."""
+    if hint_name not in REMOVING:
+        return
+    parent = request_workflow_id(ticket)
+    running = f"WorkflowType = '{LEASE_TYPE}' AND ParentWorkflowId = '{parent}' AND ExecutionStatus = 'Running'"
+    async for lease in client.list_workflows(running):
+        with suppress(RPCError):  # one that has just ended needs to be told nothing
+            await client.get_workflow_handle(lease.id).signal("revoke", said)
 
 
 def _handle(client: Client, ticket: TicketRef) -> WorkflowHandle[Any, Any]:

@@ -261,6 +261,14 @@ class House:
                     return
                 await asyncio.sleep(0.02)
 
+    async def until_listed(self, ticket: TicketRef) -> None:
+        """Return when the running lease of a ticket is found by its parent: what is listed lags what is true."""
+        parent = request_workflow_id(ticket)
+        wanted = f"ParentWorkflowId = '{parent}' AND ExecutionStatus = 'Running'"
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not [lease async for lease in self.client.list_workflows(wanted)]:
+                await asyncio.sleep(0.05)
+
     async def soon(self, answer: Awaitable[object], seconds: float = PATIENCE_SECONDS) -> object:
         async with asyncio.timeout(seconds):
             return await answer
