@@ -18,7 +18,7 @@ from domain.catalogue import Catalogue
 from domain.errors import GRANT_NEVER_RETRIED
 from domain.evidence import Record, RecordKind
 from domain.extension import find_wishes, judge_extension, latest_end
-from domain.messages import ArmExtensionInput, ArmInput, ArmResult, Fact, LeaseOrder, VoidExtensionInput
+from domain.messages import ArmExtensionInput, ArmInput, ArmResult, EvidenceResult, Fact, LeaseOrder, VoidExtensionInput
 from domain.signed import Signed
 from domain.terms import Refused, RequestTerms, resolve_terms
 from domain.ticket import TicketView
@@ -115,7 +115,7 @@ class ArmingActivities:
                 return await self._issue(order, WarrantKind.PROLONG, fact, chain, request.new_end, clock)
 
     @activity.defn(name="void_extension")
-    async def void_extension(self, request: VoidExtensionInput) -> None:
+    async def void_extension(self, request: VoidExtensionInput) -> EvidenceResult:
         """Say on the ticket that an extension did not come about and the old end is in force. It only takes away."""
         clock = EngineClock()
         async with beating():
@@ -124,7 +124,7 @@ class ArmingActivities:
                 writer = judge_writer(lease_id)
                 chain = await self._records.chain(request.order.ticket, writer)
                 if not any(record.facts.get("wish") == request.wish_id for record in find(chain, RecordKind.EXTENDED)):
-                    return
+                    return EvidenceResult(records=len(chain))
                 facts = {"run": run_id, "wish": request.wish_id, "until": render_instant(request.end)}
                 fact = Fact(
                     fact_id=f"void/{run_id}/{request.wish_id}",
@@ -132,7 +132,8 @@ class ArmingActivities:
                     at=clock.now(),
                     facts=facts,
                 )
-                await self._records.append(request.order.ticket, writer, (fact,), self._judge, chain)
+                grown = await self._records.append(request.order.ticket, writer, (fact,), self._judge, chain)
+                return EvidenceResult(records=len(grown), head=grown[-1].hash)
 
     async def _may_arm(self, order: LeaseOrder, clock: EngineClock) -> tuple[tuple[str, ...], ApprovalVerdict | None]:
         """Every reason against arming this order now (empty: none), and the answer it would be armed on."""

@@ -26,6 +26,7 @@ from domain.search import EXPIRES_AT, STATE, SUBJECT, TARGET, TICKET
 from domain.warrant import WarrantKind
 from domain.witness import Receipt, read_observation, verify_proof
 from workflows import options, words
+from workflows.asking import ask
 from workflows.failures import cause_of
 from workflows.lease import LeaseWorkflow
 
@@ -229,22 +230,22 @@ class LeaseKeeper:
 
     async def _describe(self) -> HolderResult | None:
         try:
-            return await workflow.execute_activity_method(
+            return await ask(
                 EngineActivities.describe_holder,
                 HolderInput(lease_id=self.lease_id),
                 **options.judging("who holds this lease id?", options.LOOK_BUDGET),
             )
-        except ActivityError:
+        except (ActivityError, SignatureRefusedError):
             return None
 
     async def _follow(self) -> LeaseOutcome | None:
         try:
-            followed = await workflow.execute_activity_method(
+            followed = await ask(
                 EngineActivities.follow_lease,
                 HolderInput(lease_id=self.lease_id),
                 **options.following("until that lease has ended"),
             )
-        except ActivityError:
+        except (ActivityError, SignatureRefusedError):
             return None
         return followed.outcome
 

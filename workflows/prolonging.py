@@ -143,9 +143,7 @@ class Prolonging:
 
     async def _void(self, wish_id: str, end: datetime) -> None:
         request = VoidExtensionInput(order=self._book.order, wish_id=wish_id, end=end)
-        await workflow.execute_activity_method(
-            ArmingActivities.void_extension, request, **options.writing("the old end is in force")
-        )
+        await ask(ArmingActivities.void_extension, request, **options.writing("the old end is in force"))
         self._voids_due -= 1
 
 

@@ -146,7 +146,9 @@ EXAMPLES: tuple[BaseModel, ...] = (
     ARMED,
     m.ArmedResult(leases=(ARMED,), keys=KEYS),
     m.HolderInput(lease_id=LEASE_ID),
-    m.HolderResult(running=True, is_lease=True, state="active", issue_id="10042", ticket_key="SEC-9", terms_digest=TERMS.digest),
+    m.HolderResult(
+        running=True, is_lease=True, state="active", issue_id="10042", ticket_key="SEC-9", terms_digest=TERMS.digest
+    ),
     m.FollowResult(outcome=OUTCOME),
 )
 
