@@ -178,12 +178,11 @@ class LeaseWorkflow:
     async def _grant(self, warrant: Signed) -> None:
         self._book.advance(LeaseEvent.GRANT_SCHEDULED)
         asked_at = workflow.now()
-        left = remaining(asked_at, self._book.status.expires_at)
         try:
             granted = await ask(
                 AccessActivities.grant_access,
                 GrantInput(order=self._order, warrant=warrant),
-                **options.granting(f"add to {self._order.grantee.target_name}", min(left, options.GRANT_BUDGET)),
+                **options.granting(f"add to {self._order.grantee.target_name}"),
             )
             granted.receipt.open(Receipt, self._order.keys)
             look = read_observation(

@@ -53,9 +53,13 @@ def looking(summary: str) -> ActivityOptions:
     return _provider(Queue.GRANTS, summary) | {"schedule_to_close_timeout": LOOK_BUDGET, "retry_policy": _patient()}
 
 
-def granting(summary: str, budget: timedelta = GRANT_BUDGET) -> ActivityOptions:
-    """Bounded, and awaited to the end of its attempt when cancelled, so that the revoke never runs beside it."""
-    return _provider(Queue.GRANTS, summary) | {"schedule_to_close_timeout": budget, "retry_policy": _patient()}
+def granting(summary: str) -> ActivityOptions:
+    """Bounded, and awaited to the end of its attempt when cancelled, so that the revoke never runs beside it.
+
+    The bound is not cut to what is left of a short lease: the engine would cut start-to-close to it as well, and an attempt
+    shorter than the client timeout may send nothing. The lease's own clock ends the grant in time.
+    """
+    return _provider(Queue.GRANTS, summary) | {"schedule_to_close_timeout": GRANT_BUDGET, "retry_policy": _patient()}
 
 
 def revoking(summary: str) -> ActivityOptions:

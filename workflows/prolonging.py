@@ -119,7 +119,7 @@ class Prolonging:
             prolonged = await ask(
                 AccessActivities.prolong_access,
                 GrantInput(order=book.order, warrant=armed.warrant),
-                **options.granting("prolong", _left(old_end, options.GRANT_BUDGET)),
+                **options.granting("prolong"),
             )
             look = read_observation(prolonged.observation, book.order.keys, lease_id=book.lease_id, not_before=asked_at)
         except (ActivityError, SignatureRefusedError) as error:

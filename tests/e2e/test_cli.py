@@ -82,7 +82,10 @@ async def test_approve_twice_is_refused_and_changes_nothing(sandbox: SandboxProc
     assert f"{ticket.key} already stands in 'Approved'; nothing was changed" in said.err
     said = await nightlatch("deny", ticket.key, env=login(sandbox, "carol"))
     assert said.code == 1
-    assert "from where you cannot move it to 'Declined'; possible now: 'Access active', 'Closed'" in said.err
+    assert (
+        "from where you cannot move it to 'Declined'; possible now: 'Access active', 'Waiting for approval', 'Closed'"
+        in said.err
+    )
 
 
 async def test_revoke_writes_the_wish_on_the_ticket(sandbox: SandboxProcess) -> None:

@@ -53,7 +53,7 @@ class OptionsProbe:
         budget = timedelta(seconds=10)
         return [
             shown("looking", options.looking("")),
-            shown("granting", options.granting("", budget)),
+            shown("granting", options.granting("")),
             shown("revoking", options.revoking("")),
             shown("judging", options.judging("", budget)),
             shown("writing", options.writing("")),
