@@ -19,10 +19,11 @@ from workflows.failures import cause_of
 from workflows.lease_book import LeaseBook
 
 PAUSE = timedelta(seconds=1)
-LONGEST_PAUSE = timedelta(minutes=5)
-MOST_TURNS = 20
+LONGEST_PAUSE = timedelta(minutes=15)
+DOUBLINGS = 10
 """Before asking again after an answer that proves nothing, a pair that came back, or an activity failed from outside: doubled
-each time. The engine ends a run at 51,200 events; at the longest pause and interval that is years away."""
+each time. The engine ends a run at 51,200 events, and a turn makes about 40: at this pace a pair that comes back every time
+takes more than a week to get there, with a ticket that says "late" all the while. A vendor that is merely down makes none."""
 
 LONGEST_STUCK_PAUSE = timedelta(hours=1)
 
@@ -140,5 +141,10 @@ class Removal:
         """Wait a little longer each time: a history that grew without end would end the lease, with the access still on."""
         workflow.logger.warning("the removal is not proved and begins again: %s", why)
         self._book.write_closed_uncleanly()
-        await workflow.sleep(min(PAUSE * 2**self._turns, LONGEST_PAUSE), summary=f"ask again: {why}"[:100])
-        self._turns = min(self._turns + 1, MOST_TURNS)
+        await workflow.sleep(pause_before_turn(self._turns), summary=f"ask again: {why}"[:100])
+        self._turns += 1
+
+
+def pause_before_turn(turns: int) -> timedelta:
+    """How long to wait when the removal has begun again `turns` times before: doubled each time, up to the longest."""
+    return min(PAUSE * 2 ** min(turns, DOUBLINGS), LONGEST_PAUSE)

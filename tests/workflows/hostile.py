@@ -35,3 +35,12 @@ class HostileWorkflow:
         except ActivityError as error:
             return str(error.cause)
         return "done"
+
+
+@workflow.defn(name="SquattingWorkflow")
+class SquattingWorkflow:
+    """Holds an id that is not its own, and says nothing."""
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.sleep(timedelta(days=1))

@@ -1,7 +1,11 @@
 """Steps that kernel tests share: bring a request to its lease, see it off, and read what the vendor saw."""
 
 from datetime import timedelta
+from typing import Any
 
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowHandle
 
 from domain.ids import TicketRef
@@ -47,3 +51,24 @@ def assert_proved_gone(house: House, ticket: TicketRef, name: str = "admin") -> 
     assert not house.is_member(name)
     assert actions(house, name)[-2:] == ["absent", "absent"]
     assert "proved" in house.kinds(ticket, house.lease_id(name))
+
+
+async def reset(house: House, handle: WorkflowHandle[Any, Any], *, before: str = "") -> None:
+    """Reset the current run to its first workflow task, or to the one that schedules `before`, as an operator would in the UI."""
+    run_id = (await handle.describe()).run_id
+    history = await house.client.get_workflow_handle(handle.id, run_id=run_id).fetch_history()
+    completed = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+    point = next(event.event_id for event in history.events if event.event_type == completed)
+    for event in history.events:
+        scheduled = event.activity_task_scheduled_event_attributes
+        if before and scheduled.activity_type.name == before:
+            point = scheduled.workflow_task_completed_event_id
+            break
+    request = ResetWorkflowExecutionRequest(
+        namespace=house.client.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=handle.id, run_id=run_id),
+        reason="by hand",
+        workflow_task_finish_event_id=point,
+        request_id=f"reset-{run_id}",
+    )
+    await house.client.workflow_service.reset_workflow_execution(request)

@@ -6,9 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import EventType
-from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowHandle
 
 from domain.ids import request_workflow_id
@@ -17,7 +14,7 @@ from domain.messages import RequestInput
 from domain.queues import Queue, queue_name
 from domain.values import parse_instant
 from tests.house import House
-from tests.workflows.stories import A_MINUTE, PROMPTLY, Handle, actions, assert_proved_gone, close, hold
+from tests.workflows.stories import A_MINUTE, PROMPTLY, Handle, actions, assert_proved_gone, close, hold, reset
 from workflows.access_request import AccessRequestWorkflow
 from workflows.lease import LeaseWorkflow
 
@@ -140,22 +137,6 @@ async def test_lease_that_was_reset_to_its_beginning_is_revoked(jumping_house: H
         await close(house, handle)
     assert_proved_gone(house, ticket)
     assert actions(house).count("added") == 1
-
-
-async def reset(house: House, handle: WorkflowHandle[Any, Any]) -> None:
-    """Reset the current run to its first workflow task, as an operator would in the UI."""
-    run_id = (await handle.describe()).run_id
-    events = house.client.get_workflow_handle(handle.id, run_id=run_id).fetch_history_events()
-    completed = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
-    first, *_ = [event.event_id async for event in events if event.event_type == completed]
-    request = ResetWorkflowExecutionRequest(
-        namespace=house.client.namespace,
-        workflow_execution=WorkflowExecution(workflow_id=handle.id, run_id=run_id),
-        reason="by hand",
-        workflow_task_finish_event_id=first,
-        request_id=f"reset-{run_id}",
-    )
-    await house.client.workflow_service.reset_workflow_execution(request)
 
 
 async def test_request_that_was_started_with_a_timeout_is_refused(house: House) -> None:
