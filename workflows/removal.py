@@ -147,4 +147,4 @@ class Removal:
 
 def pause_before_turn(turns: int) -> timedelta:
     """How long to wait when the removal has begun again `turns` times before: doubled each time, up to the longest."""
-    return min(PAUSE * 2 ** min(turns, DOUBLINGS), LONGEST_PAUSE)
+    return min(PAUSE * (1 << min(turns, DOUBLINGS)), LONGEST_PAUSE)
