@@ -30,6 +30,7 @@ from domain.messages import (
 )
 from domain.request import RequestEvent, RequestOutcome, RequestState
 from domain.search import EXPIRES_AT, STATE, SUBJECT, TARGET
+from domain.terms import RequestTerms
 from domain.values import Instant, whole_millis
 from workflows import options
 from workflows.asking import ask
@@ -70,9 +71,10 @@ class AccessRequestWorkflow:
     @workflow.run
     async def run(self, request: RequestInput) -> RequestResult:  # noqa: ARG002 - `__init__` has taken it
         self._book.paper.begin()
-        if await self._is_approved():
+        terms = await self._approved_terms()
+        if terms is not None:
             try:
-                await self._provision()
+                await self._provision(terms)
                 await self._hold_until_expiry()
             except (Exception, asyncio.CancelledError) as end:  # noqa: BLE001 - whatever it is, access ends
                 self._ends(end)
@@ -136,11 +138,10 @@ class AccessRequestWorkflow:
     def timeline(self) -> TimelineView:
         return TimelineView(entries=tuple(self._book.entries))
 
-    async def _is_approved(self) -> bool:
-        """Ask, and wait for an approval that counts. False when there will be none, and the book says why."""
+    async def _approved_terms(self) -> RequestTerms | None:
+        """Ask, and wait for an approval that counts. None when there will be none, and the book says why."""
         try:
-            await self._ask(1)
-            await self._wait_for_approval()
+            return await self._wait_for_approval(await self._ask(1))
         except RequestEnds as end:
             self._book.decide(RequestEvent.NOT_APPROVED, end.outcome, end.why)
         except (ActivityError, SignatureRefusedError) as error:
@@ -149,11 +150,9 @@ class AccessRequestWorkflow:
             self._book.decide(RequestEvent.NOT_APPROVED, outcome, cause_of(error))
         except asyncio.CancelledError:
             self._book.decide(RequestEvent.NOT_APPROVED, RequestOutcome.WITHDRAWN, "the request was cancelled")
-        else:
-            return True
-        return False
+        return None
 
-    async def _ask(self, number: int) -> None:
+    async def _ask(self, number: int) -> RequestTerms:
         info = workflow.info()
         if info.execution_timeout or info.run_timeout:
             raise RequestEnds(RequestOutcome.REFUSED, "it was started with a timeout, which could end it unheard")
@@ -174,9 +173,10 @@ class AccessRequestWorkflow:
             SearchAttributeKey.for_keyword_list(TARGET).value_set(targets),
             SearchAttributeKey.for_keyword(STATE).value_set(RequestState.PENDING),
         )
+        return terms
 
-    async def _wait_for_approval(self) -> None:
-        """Return when the ticket bears an approval that counts.
+    async def _wait_for_approval(self, terms: RequestTerms) -> RequestTerms:
+        """Return the terms that were asked for last when the ticket bears an approval that counts.
 
         Raises:
             RequestEnds: it was denied, withdrawn, changed too often, or lapsed.
@@ -197,10 +197,10 @@ class AccessRequestWorkflow:
             if verdict.outcome is ApprovalOutcome.APPROVED:
                 self._armed_until = judged.armed_until
                 self._book.approved(verdict)
-                return
+                return terms
             if verdict.outcome is ApprovalOutcome.DENIED:
                 raise RequestEnds(RequestOutcome.DENIED, verdict.reason)
-            await self._ask(number)
+            terms = await self._ask(number)
         raise RequestEnds(RequestOutcome.REFUSED, f"what it asks for was changed {MAX_ROUNDS - 1} times")
 
     async def _judge(self) -> JudgeResult:
@@ -233,15 +233,12 @@ class AccessRequestWorkflow:
             raise RequestEnds(RequestOutcome.DENIED, self._revoke_asked or "it had received too many messages")
         return await task
 
-    async def _provision(self) -> None:
+    async def _provision(self, terms: RequestTerms) -> None:
         """Start one lease a target and return when all are granted.
 
         Raises:
             RequestEnds: one was not, and so none may be.
         """
-        terms = self._opened.terms
-        if terms is None:
-            raise RequestEnds(RequestOutcome.NOT_PROVISIONED, "there are no terms")
         until = self._armed_until or whole_millis(workflow.now() + terms.duration)
         for grantee in terms.grantees:
             order = order_to_grant(self._ticket, terms, grantee, until, self._opened.keys)

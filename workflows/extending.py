@@ -60,8 +60,7 @@ class Extending:
 
     async def close(self) -> None:
         """Give every wish that got none its verdict: too late. Waits for the ticket as long as that takes."""
-        if self._terms is not None:
-            await self._look(final=True)
+        await self._look(final=True)
 
     async def verdict_of(self, wish_id: str) -> ExtensionVerdict:
         """The verdict on a wish that is on the ticket by now, or a no when the next look does not find it."""

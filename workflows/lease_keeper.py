@@ -130,8 +130,6 @@ class LeaseKeeper:
         reset. Start and cancel of one child in the same workflow task would be refused by the server for ever, so this
         waits until the start is acknowledged, and does nothing once the lease has ended.
         """
-        if self._unwanted is not None:
-            return
         self._unwanted = why
         await workflow.wait_condition(lambda: self._reachable or self.over)
         if self._reachable:

@@ -39,7 +39,7 @@ class Paper:
         self._pending: deque[Fact | Callable[[], Awaitable[None]]] = deque()
         self._fields = TicketFields()
         self._closing = False
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None]
 
     def begin(self) -> None:
         """Start the writing task. Called once, in `run`."""
@@ -75,27 +75,24 @@ class Paper:
     async def finish(self) -> None:
         """Return when the ticket holds everything, each fact once and in order, looked over once more as a whole."""
         self._closing = True
-        if self._task is not None:
-            await finish(self._task)
+        await finish(self._task)
 
     async def _write_on(self) -> None:
         while not (self._closing and not self._pending):
             await workflow.wait_condition(lambda: self._closing or bool(self._pending))
             while self._pending:
                 await self._write_next()
-        if self._all:
-            await self._record(tuple(self._all), "the ticket holds it all")
+        await self._record(tuple(self._all), "the ticket holds it all")
 
     async def _write_next(self) -> None:
-        facts: list[Fact] = []
+        first = self._pending.popleft()
+        if not isinstance(first, Fact):
+            await _until_done(first)
+            return
+        facts = [first]
         while self._pending and isinstance(self._pending[0], Fact):
             facts.append(self._pending.popleft())  # type: ignore[arg-type]
-        if facts:
-            await self._record(tuple(facts), ", ".join(fact.kind for fact in facts))
-            return
-        work = self._pending.popleft()
-        if not isinstance(work, Fact):
-            await _until_done(work)
+        await self._record(tuple(facts), ", ".join(fact.kind for fact in facts))
 
     async def _record(self, facts: tuple[Fact, ...], summary: str) -> None:
         request = EvidenceInput(ticket=self._ticket, writer=self._writer, facts=facts, fields=self._fields)

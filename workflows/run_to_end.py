@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from temporalio import workflow
 
@@ -37,7 +37,5 @@ async def finish(task: asyncio.Task[Result]) -> Result:
         try:
             await workflow.wait([task])
         except asyncio.CancelledError:
-            current = asyncio.current_task()
-            if current is not None:
-                current.uncancel()
+            cast("asyncio.Task[Any]", asyncio.current_task()).uncancel()
     return task.result()

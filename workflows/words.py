@@ -70,21 +70,16 @@ def refused_comment(order: LeaseOrder, reason: EndReason | None, note: str) -> s
 
 
 def request_details(view: StatusView, entries: tuple[str, ...]) -> str:
-    """The current state of a request, as the Temporal UI shows it."""
+    """The current state of a request, as the Temporal UI shows it. Its leases show themselves."""
     lines = [
         f"### {view.ticket.key}: {view.entitlement or 'access request'} for {view.subject or '?'}",
         f"- state: **{view.state}**",
     ]
     if view.approver:
         lines.append(f"- approved by: {view.approver}")
-    if view.expires_at is not None:
-        lines.append(f"- until: {minute(view.expires_at)}")
     if view.outcome is not None:
         lines.append(f"- outcome: **{view.outcome}** {view.why}")
-    lines += [f"- {line.target_name}: {line.state} {line.note}" for line in view.leases]
-    if entries:
-        lines += ["", "#### Timeline", *entries]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", "#### Timeline", *entries])
 
 
 def timeline_line(at: datetime, what: str) -> str:

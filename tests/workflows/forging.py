@@ -57,8 +57,9 @@ async def start_lease(house: House, order: LeaseOrder) -> WorkflowHandle[LeaseWo
 async def approved_unheard(house: House) -> TicketRef:
     """A ticket that bob has approved, and whose request has not been told yet."""
     ticket = house.ask()
-    await house.start(ticket)
+    handle = await house.start(ticket)
     await house.asked(ticket)
+    await house.settled(handle)
     house.tickets.transition_as(ticket, APPROVED, "bob")
     return ticket
 
