@@ -15,7 +15,6 @@ from tests.house import House
 from tests.workflows.forging import approved_unheard, digest_on, run_hostile, start_lease
 from tests.workflows.hostile import HostileWorkflow, Order, SquattingWorkflow
 from tests.workflows.stories import PROMPTLY, assert_proved_gone, close, hold, reset
-from workflows.access_request import AccessRequestWorkflow
 from workflows.options import fence
 from workflows.removal import LONGEST_PAUSE, PAUSE, pause_before_turn
 from workflows.sandbox import workflow_runner
@@ -68,7 +67,7 @@ async def test_request_that_was_reset_and_revoked_before_it_found_its_lease_ends
         ticket, handle = await hold(house)
         house.tickets.down()
         await reset(house, handle)
-        current = house.client.get_workflow_handle_for(AccessRequestWorkflow.run, handle.id)
+        current = house.client.get_workflow_handle(handle.id)
         await current.signal("revoke", {"by": "carol"})
         house.tickets.up()
         await house.until(lambda: not house.is_member())

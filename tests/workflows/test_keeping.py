@@ -57,7 +57,7 @@ async def put_ending_lease(house: House, ticket: TicketRef) -> WorkflowHandle[Le
 
 def current_run(house: House, handle: Handle) -> Handle:
     """The request by its id, so that its latest run is meant."""
-    return house.client.get_workflow_handle_for(AccessRequestWorkflow.run, handle.id)
+    return house.client.get_workflow_handle(handle.id)
 
 
 async def end(house: House, handle: Handle) -> None:
@@ -125,7 +125,7 @@ async def test_lease_of_the_same_ticket_on_other_terms_is_ended_before_the_grant
         gate = house.provider.hold("revoke")
         await put_ending_lease(house, ticket)
         await gate.reached()
-        handle = house.client.get_workflow_handle_for(AccessRequestWorkflow.run, request_workflow_id(ticket))
+        handle = house.client.get_workflow_handle(request_workflow_id(ticket))
         await handle.signal("approve")
         await following(handle)
         assert house.ledger("added") == []

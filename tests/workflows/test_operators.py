@@ -102,9 +102,9 @@ async def test_request_that_was_reset_still_obeys_revoke(house: House) -> None:
     async with house.working():
         ticket, handle = await hold(house)
         await reset(house, handle)
-        await until_following(house.client.get_workflow_handle_for(AccessRequestWorkflow.run, handle.id))
+        await until_following(house.client.get_workflow_handle(handle.id))
         assert actions(house) == ["absent", "added", "present"]
-        current = house.client.get_workflow_handle_for(AccessRequestWorkflow.run, handle.id)
+        current = house.client.get_workflow_handle(handle.id)
         await current.signal("revoke", {"by": "carol"})
         await house.soon(current.result())
     assert_proved_gone(house, ticket)
@@ -117,7 +117,7 @@ async def test_request_that_was_reset_gives_no_second_beyond_the_first_end(jumpi
     async with house.working():
         ticket, handle = await hold(house)
         await reset(house, handle)
-        current = house.client.get_workflow_handle_for(AccessRequestWorkflow.run, handle.id)
+        current = house.client.get_workflow_handle(handle.id)
         await until_following(current)
         await house.jump(house.lease(), timedelta(hours=1, seconds=10))
         await close(house, current)
