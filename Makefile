@@ -7,11 +7,12 @@ READY := $(VENV)/.ready
 COVERAGE := $(BIN)/coverage
 # Least branch coverage in per cent; an empty one is reported and not enforced.
 DOMAIN_COVERAGE ?= 100
-WORKFLOWS_COVERAGE ?=
+WORKFLOWS_COVERAGE ?= 100
 # The lock takes no release younger than this: most bad ones are found and withdrawn within days.
 COOL_DOWN_DAYS ?= 8
-# What `make test` runs: everything, unless you name files.
+# What `make test` runs: everything, unless you name files; and in how many processes, each with servers of its own.
 TESTS ?=
+PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: demo up down test lint types unit workflows contract chaos replay bench lock clean help
@@ -26,7 +27,7 @@ down: $(READY) ## Stop the embedded stack
 	@$(BIN)/nightlatch dev down
 
 test: lint types ## Everything that CI runs: lint, types, import rules, every test, coverage
-	@{ $(BIN)/python -m pytest --cov --cov-report= $(TESTS); echo $$? >$(VENV)/pytest.status; } 2>&1 | tee $(VENV)/pytest.log
+	@{ $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadscope --cov --cov-report= $(TESTS); echo $$? >$(VENV)/pytest.status; } 2>&1 | tee $(VENV)/pytest.log
 	@exit $$(cat $(VENV)/pytest.status)
 	$(call covered,domain,$(DOMAIN_COVERAGE))
 	$(call covered,workflows,$(WORKFLOWS_COVERAGE))

@@ -208,7 +208,10 @@ class House:
 
     async def told(self, ticket: TicketRef, words: str) -> None:
         """Return when a comment on the ticket says so."""
-        await self.until(lambda: any(words in text for text in self.comments(ticket)))
+        try:
+            await self.until(lambda: any(words in text for text in self.comments(ticket)))
+        except TimeoutError:
+            raise AssertionError(f"nobody was told {words!r}; told was {self.comments(ticket)}") from None
 
     def comments(self, ticket: TicketRef) -> list[str]:
         return [comment.text for comment in self.tickets.comments(ticket)]

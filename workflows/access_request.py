@@ -1,38 +1,30 @@
 """The request: one ticket from asking to closing. About people; access itself lives in the leases that it starts."""
 
 import asyncio
-from collections.abc import Coroutine
-from contextlib import suppress
-from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.judge import JudgeActivities
-from domain.approval import ApprovalOutcome
-from domain.durations import remaining, render_duration
 from domain.errors import SignatureRefusedError
 from domain.extension import ExtensionVerdict
 from domain.messages import (
     ArmedInput,
     ExtendInput,
-    JudgeInput,
-    JudgeResult,
     LeaseNews,
-    OpenInput,
-    OpenResult,
     RequestInput,
     RequestResult,
     StatusView,
     TimelineView,
 )
 from domain.request import RequestEvent, RequestOutcome, RequestState
-from domain.search import EXPIRES_AT, STATE, SUBJECT, TARGET
+from domain.search import EXPIRES_AT, STATE
 from domain.terms import RequestTerms
-from domain.values import Instant, whole_millis
+from domain.values import whole_millis
 from workflows import options
+from workflows.approving import Approving
 from workflows.asking import ask
 from workflows.bounds import history_is_full
 from workflows.extending import Extending
@@ -43,14 +35,6 @@ from workflows.orders import order_to_end, order_to_grant
 from workflows.request_book import RequestBook
 from workflows.run_to_end import run_to_end
 
-Result = TypeVar("Result")
-
-OPEN_BUDGET = timedelta(days=1)
-"""How long a ticket system may be away before a new request gives up: nothing is held meanwhile."""
-
-MAX_ROUNDS = 10
-"""How often what is asked for may change before the ticket has to be opened anew."""
-
 
 @workflow.defn(name="AccessRequestWorkflow")
 class AccessRequestWorkflow:
@@ -60,18 +44,16 @@ class AccessRequestWorkflow:
     def __init__(self, request: RequestInput) -> None:
         self._ticket = request.ticket
         self._book = RequestBook(request.ticket)
+        self._approving = Approving(request.ticket, self._book, lambda: self._revoke_asked)
         self._extending = Extending(request.ticket, self._book.paper)
         self._keepers: list[LeaseKeeper] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._opened = OpenResult()
-        self._armed_until: Instant | None = None
-        self._look_asked = False
         self._revoke_asked = ""
 
     @workflow.run
     async def run(self, request: RequestInput) -> RequestResult:  # noqa: ARG002 - `__init__` has taken it
         self._book.paper.begin()
-        terms = await self._approved_terms()
+        terms = await self._approving.approved_terms()
         if terms is not None:
             try:
                 await self._provision(terms)
@@ -87,14 +69,14 @@ class AccessRequestWorkflow:
     def approve(self, *said: Any) -> None:
         """Something was answered on the ticket. A `Hint`: the ticket is re-read, and decides."""
         self._book.heard("approve", heard_hint(said).by)
-        self._look_asked = True
+        self._approving.look_asked = True
 
     @workflow.signal
     def deny(self, *said: Any) -> None:
         """The request was declined, or its ticket closed. Obeyed at once, whatever it says (a `Hint`, or nothing)."""
         hint = heard_hint(said)
         self._book.heard("deny", hint.by)
-        self._look_asked = True
+        self._approving.look_asked = True
         self._revoke_asked = self._revoke_asked or f"declined {hint.note}".strip()
 
     @workflow.signal
@@ -108,7 +90,7 @@ class AccessRequestWorkflow:
         """End the access now. Obeyed from anyone who can send it, whatever it says (a `Hint`, or nothing)."""
         hint = heard_hint(said)
         self._book.heard("revoke", hint.by)
-        self._look_asked = True
+        self._approving.look_asked = True
         self._revoke_asked = self._revoke_asked or f"revoked {hint.note}".strip()
 
     @workflow.signal
@@ -138,111 +120,16 @@ class AccessRequestWorkflow:
     def timeline(self) -> TimelineView:
         return TimelineView(entries=tuple(self._book.entries))
 
-    async def _approved_terms(self) -> RequestTerms | None:
-        """Ask, and wait for an approval that counts. None when there will be none, and the book says why."""
-        try:
-            return await self._wait_for_approval(await self._ask(1))
-        except RequestEnds as end:
-            self._book.decide(RequestEvent.NOT_APPROVED, end.outcome, end.why)
-        except (ActivityError, SignatureRefusedError) as error:
-            cancelled = is_cancelled_exception(error)
-            outcome = RequestOutcome.WITHDRAWN if cancelled else RequestOutcome.REFUSED
-            self._book.decide(RequestEvent.NOT_APPROVED, outcome, cause_of(error))
-        except asyncio.CancelledError:
-            self._book.decide(RequestEvent.NOT_APPROVED, RequestOutcome.WITHDRAWN, "the request was cancelled")
-        return None
-
-    async def _ask(self, number: int) -> RequestTerms:
-        info = workflow.info()
-        if info.execution_timeout or info.run_timeout:
-            raise RequestEnds(RequestOutcome.REFUSED, "it was started with a timeout, which could end it unheard")
-        self._opened = await self._unless_stopped(
-            ask(
-                JudgeActivities.open_request,
-                OpenInput(ticket=self._ticket, round_number=number),
-                **options.judging("read the ticket and ask", OPEN_BUDGET),
-            )
-        )
-        terms = self._opened.terms
-        if terms is None:
-            raise RequestEnds(RequestOutcome.REFUSED, "; ".join(self._opened.refused))
-        self._book.asked(terms, number)
-        targets = [terms.entitlement, *(grantee.target_name for grantee in terms.grantees)]
-        _show(
-            SearchAttributeKey.for_keyword(SUBJECT).value_set(terms.subject),
-            SearchAttributeKey.for_keyword_list(TARGET).value_set(targets),
-            SearchAttributeKey.for_keyword(STATE).value_set(RequestState.PENDING),
-        )
-        return terms
-
-    async def _wait_for_approval(self, terms: RequestTerms) -> RequestTerms:
-        """Return the terms that were asked for last when the ticket bears an approval that counts.
-
-        Raises:
-            RequestEnds: it was denied, withdrawn, changed too often, or lapsed.
-        """
-        lapses_at = workflow.now() + self._opened.lapse_after
-        for number in range(2, MAX_ROUNDS + 1):
-            while (judged := await self._judge()).verdict.outcome is ApprovalOutcome.PENDING:
-                with suppress(TimeoutError):
-                    await workflow.wait_condition(
-                        lambda: self._look_asked or bool(self._revoke_asked),
-                        timeout=remaining(workflow.now(), lapses_at) or timedelta(milliseconds=1),
-                        timeout_summary="the request lapses",
-                    )
-                if workflow.now() >= lapses_at:
-                    after = render_duration(self._opened.lapse_after)
-                    raise RequestEnds(RequestOutcome.LAPSED, f"nobody approved it within {after}")
-            verdict = judged.verdict
-            if verdict.outcome is ApprovalOutcome.APPROVED:
-                self._armed_until = judged.armed_until
-                self._book.approved(verdict)
-                return terms
-            if verdict.outcome is ApprovalOutcome.DENIED:
-                raise RequestEnds(RequestOutcome.DENIED, verdict.reason)
-            terms = await self._ask(number)
-        raise RequestEnds(RequestOutcome.REFUSED, f"what it asks for was changed {MAX_ROUNDS - 1} times")
-
-    async def _judge(self) -> JudgeResult:
-        self._look_asked = False
-        if self._opened.asked is None:
-            raise RequestEnds(RequestOutcome.REFUSED, "the question was never posted")
-        judged = await self._unless_stopped(
-            ask(
-                JudgeActivities.judge_request,
-                JudgeInput(ticket=self._ticket, asked=self._opened.asked),
-                **options.judging("has it been approved?", self._opened.lapse_after),
-            )
-        )
-        self._book.answers_refused(judged.verdict)
-        return judged
-
-    async def _unless_stopped(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Await `work`, but not through a message that removes, nor beyond what a history can carry.
-
-        Raises:
-            RequestEnds: it was stopped.
-        """
-        task = asyncio.create_task(work)
-        try:
-            await workflow.wait_condition(lambda: task.done() or bool(self._revoke_asked) or history_is_full())
-        finally:
-            task.cancel()
-            task.add_done_callback(_let_go)
-        if self._revoke_asked or history_is_full():
-            raise RequestEnds(RequestOutcome.DENIED, self._revoke_asked or "it had received too many messages")
-        return await task
-
     async def _provision(self, terms: RequestTerms) -> None:
         """Start one lease a target and return when all are granted.
 
         Raises:
             RequestEnds: one was not, and so none may be.
         """
-        until = self._armed_until or whole_millis(workflow.now() + terms.duration)
+        until = self._approving.armed_until or whole_millis(workflow.now() + terms.duration)
         for grantee in terms.grantees:
-            order = order_to_grant(self._ticket, terms, grantee, until, self._opened.keys)
-            self._keep(LeaseKeeper(order, terms.subject, armed=self._armed_until is not None))
+            order = order_to_grant(self._ticket, terms, grantee, until, self._approving.opened.keys)
+            self._keep(LeaseKeeper(order, terms.subject, armed=self._approving.armed_until is not None))
         self._extending.begin(terms, self._keepers, until)
         keepers = self._keepers
         await workflow.wait_condition(
@@ -288,8 +175,6 @@ class AccessRequestWorkflow:
 
     async def _revoke_everything(self) -> None:
         """Cancel every lease that is not over, and wait until each has ended with a signed outcome."""
-        if self._book.status.state is not RequestState.REVOKING:
-            self._book.decide(RequestEvent.ENDING, RequestOutcome.ENDED, "it ended without saying why")
         await self._end_all(self._book.status.why)
         self._book.all_ended()
 
@@ -341,12 +226,6 @@ class AccessRequestWorkflow:
             self._book.decide(RequestEvent.ENDING, outcome, "the request was cancelled")
         else:
             self._book.decide(RequestEvent.ENDING, outcome, f"an error of its own: {type(end).__name__}: {end}"[:200])
-
-
-def _let_go(task: asyncio.Task[Any]) -> None:
-    """Nobody waits for this task any more; how it ended is of no interest."""
-    if not task.cancelled():
-        task.exception()
 
 
 def _show(*updates: SearchAttributeUpdate[Any]) -> None:

@@ -44,3 +44,15 @@ class SquattingWorkflow:
     @workflow.run
     async def run(self) -> None:
         await workflow.sleep(timedelta(days=1))
+
+
+@workflow.defn(name="LeaseWorkflow")
+class RogueLease:
+    """Takes the place of a lease on its own queue, adds nothing, and ends with whatever outcome it was given."""
+
+    @workflow.run
+    async def run(self, _order: dict[str, Any]) -> dict[str, Any]:
+        outcome: dict[str, Any] = await workflow.execute_activity(
+            "invented_outcome", start_to_close_timeout=timedelta(seconds=10)
+        )
+        return outcome

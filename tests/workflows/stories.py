@@ -1,5 +1,6 @@
 """Steps that kernel tests share: bring a request to its lease, see it off, and read what the vendor saw."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowHandle
 
 from domain.ids import TicketRef
-from tests.house import House
+from tests.house import PATIENCE_SECONDS, House
 from workflows.access_request import AccessRequestWorkflow
 
 Handle = WorkflowHandle[AccessRequestWorkflow, object]
@@ -72,3 +73,10 @@ async def reset(house: House, handle: WorkflowHandle[Any, Any], *, before: str =
         request_id=f"reset-{run_id}",
     )
     await house.client.workflow_service.reset_workflow_execution(request)
+
+
+async def until_event(handle: WorkflowHandle[Any, Any], kind: EventType.ValueType) -> None:
+    """Return when the history holds such an event."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while kind not in [event.event_type for event in (await handle.fetch_history()).events]:
+            await asyncio.sleep(0.05)

@@ -14,7 +14,7 @@ from domain.queues import Queue, queue_name
 from tests.house import House
 from tests.workflows.forging import approved_unheard, digest_on, run_hostile, start_lease
 from tests.workflows.hostile import HostileWorkflow, Order, SquattingWorkflow
-from tests.workflows.stories import PROMPTLY, assert_proved_gone, close, hold, reset
+from tests.workflows.stories import A_MINUTE, PROMPTLY, assert_proved_gone, close, hold, reset
 from workflows.options import fence
 from workflows.removal import LONGEST_PAUSE, PAUSE, pause_before_turn
 from workflows.sandbox import workflow_runner
@@ -149,3 +149,17 @@ def test_removal_that_begins_again_and_again_does_not_fill_its_history() -> None
         turns += 1
     assert turns * events_a_turn < 51_200
     assert pause_before_turn(0) == PAUSE
+
+
+async def test_lease_that_only_ends_takes_away_a_standing_membership(jumping_house: House) -> None:
+    """Whoever may start workflows may end access, and needs no approval for it: that is by design, and it stands on the ticket."""
+    house = jumping_house
+    house.provider.add_by_hand(house.target(), house.subject())
+    async with house.working():
+        ticket = house.ask()
+        lease = await start_lease(house, house.order(ticket, lasts=timedelta(hours=1), end_only=True))
+        await house.until(lambda: not house.is_member())
+        await house.jump(lease, A_MINUTE)
+        await house.soon(lease.result())
+    assert_proved_gone(house, ticket)
+    assert "removed" in house.kinds(ticket, lease.id)

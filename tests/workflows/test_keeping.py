@@ -25,7 +25,7 @@ from tests.house import House
 from tests.workflows.forging import FOR_EVER, approved_unheard, complete, invented_receipt
 from tests.workflows.hostile import SquattingWorkflow
 from tests.workflows.porter import employ
-from tests.workflows.stories import A_MINUTE, Handle, actions, assert_proved_gone, close, hold, reset
+from tests.workflows.stories import A_MINUTE, Handle, actions, assert_proved_gone, close, hold, reset, until_event
 from workflows.access_request import AccessRequestWorkflow
 from workflows.lease import LeaseWorkflow
 from workflows.service import make_workers
@@ -280,7 +280,7 @@ async def test_wish_that_was_granted_when_every_lease_was_over_extends_nothing(h
             await gate.reached()
         lease = house.lease()
         await lease.signal("revoke")
-        await house.soon(lease.result())
+        await until_event(handle, EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED)
         gate.release()
         await answered(handle)
         async with house.working([Queue.REQUESTS]):

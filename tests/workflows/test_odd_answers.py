@@ -15,7 +15,8 @@ from tests.fakes.script import Gate
 from tests.house import House
 from tests.workflows.forging import complete
 from tests.workflows.stories import Handle, actions, assert_proved_gone, close, hold
-from workflows.access_request import MAX_ROUNDS, AccessRequestWorkflow
+from workflows.access_request import AccessRequestWorkflow
+from workflows.approving import MAX_ROUNDS
 from workflows.paper import MAX_FACTS
 from workflows.request_book import MAX_ENTRIES
 
