@@ -16,6 +16,10 @@ class SignatureRefusedError(NightlatchError):
     """A signed value does not verify: wrong key, wrong role, wrong content, or no signature at all."""
 
 
+class FrozenError(NightlatchError):
+    """Nothing may be granted now: somebody froze the house, or no word that it may could be believed."""
+
+
 class IllegalTransitionError(NightlatchError):
     """A state machine was asked for a move that its table does not have."""
 

@@ -7,10 +7,10 @@ from typing import ClassVar
 from pydantic import ValidationError
 
 from domain.canonical import KeyRing, KeyRole, Signature
-from domain.errors import SignatureRefusedError
+from domain.errors import FrozenError, SignatureRefusedError
 from domain.ids import TicketRef
 from domain.signed import Signed, SignedBody
-from domain.values import Instant
+from domain.values import Instant, render_instant
 
 PROPERTY = "nightlatch.freeze"
 
@@ -36,18 +36,39 @@ def seal_text(sealed: Signed) -> str:
     )
 
 
-def why_frozen(text: str | None, control: TicketRef, keys: KeyRing, now: datetime) -> str:
-    """Why nothing may be granted at `now`, or empty when the control ticket says in so many words that it may."""
+def read_freeze(text: str | None, control: TicketRef, keys: KeyRing, now: datetime) -> FreezeWord:
+    """The word that stands on the control ticket.
+
+    Raises:
+        FrozenError: there is none that can be believed at `now`, which is a freeze too.
+    """
     if text is None:
-        return f"the control ticket {control.key} bears no freeze record; `nightlatch setup` writes the first one"
+        raise FrozenError(
+            f"the control ticket {control.key} bears no freeze record; `nightlatch setup` writes the first one"
+        )
     try:
         plain = json.loads(text)
         sealed = Signed(payload=plain["payload"], signature=Signature(key_id=plain["key"], value=plain["sig"]))
         word = sealed.open(FreezeWord, keys)
     except (ValueError, KeyError, TypeError, RecursionError, ValidationError, SignatureRefusedError):
-        return f"the freeze record on {control.key} does not verify"
+        raise FrozenError(f"the freeze record on {control.key} does not verify") from None
     if (word.ticket.site, word.ticket.issue_id) != (control.site, control.issue_id):
-        return f"the freeze record on {control.key} was made for {word.ticket.key}"
+        raise FrozenError(f"the freeze record on {control.key} was made for {word.ticket.key}")
     if word.at > now:
-        return f"the freeze record on {control.key} is from the future"
-    return f"frozen by {word.by}" if word.frozen else ""
+        raise FrozenError(f"the freeze record on {control.key} is from the future")
+    return word
+
+
+def refuse_if_frozen(word: FreezeWord, newest: datetime) -> None:
+    """Pass when `word` says in so many words that access may be added, and is none that a newer one had replaced.
+
+    Raises:
+        FrozenError: it does not, or was said before `newest`, when the newest that was ever read was said.
+    """
+    if word.at < newest:
+        stood = render_instant(newest)
+        raise FrozenError(
+            f"the freeze record on {word.ticket.key} is older than one of {stood} that stood there before"
+        )
+    if word.frozen:
+        raise FrozenError(f"frozen by {word.by}")

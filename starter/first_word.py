@@ -7,8 +7,9 @@ from activities.integrations.jira_tickets import JiraTickets
 from activities.ports import TicketSystem
 from activities.registry import load_keys
 from activities.settings import Settings
-from domain.errors import InvalidInputError
-from domain.freeze import PROPERTY, FreezeWord, seal_text, why_frozen
+from domain.errors import FrozenError, InvalidInputError
+from domain.freeze import PROPERTY, FreezeWord, read_freeze, refuse_if_frozen, seal_text
+from domain.ids import TicketRef
 from domain.signed import Signed
 from domain.values import whole_millis
 from starter.cli_output import CommandError, ExitCode
@@ -27,8 +28,10 @@ async def write_first_word(settings: Settings) -> str:
         standing = await _word_on(tickets, settings)
         if standing is None:
             return await _write(tickets, settings, keys)
-        if reason := why_frozen(standing, settings.control_ticket, keys.trusted, datetime.now(UTC)):
-            raise CommandError(f"left as it is: {reason}. Set-up lifts no freeze", ExitCode.REFUSED)
+        try:
+            _check(standing, settings.control_ticket, keys)
+        except FrozenError as frozen:
+            raise CommandError(f"left as it is: {frozen}. Set-up lifts no freeze", ExitCode.REFUSED) from None
         return f"{settings.control_ticket.key} already says that grants are allowed"
     finally:
         await tickets.close()
@@ -40,9 +43,16 @@ async def _write(tickets: TicketSystem, settings: Settings, keys: Keys) -> str:
         raise InvalidInputError("keys.judge is not set: the first freeze word is signed with the judge's key")
     word = FreezeWord(ticket=control, frozen=False, by="nightlatch setup", at=whole_millis(datetime.now(UTC)))
     await tickets.write_property(control, PROPERTY, seal_text(Signed.seal(word, keys.judge)))
-    if reason := why_frozen(await _word_on(tickets, settings), control, keys.trusted, datetime.now(UTC)):
-        raise CommandError(f"the word was written and does not hold: {reason}", ExitCode.REFUSED)
+    try:
+        _check(await _word_on(tickets, settings), control, keys)
+    except FrozenError as frozen:
+        raise CommandError(f"the word was written and does not hold: {frozen}", ExitCode.REFUSED) from None
     return f"wrote the first freeze word (not frozen) on {control.key}, signed by {keys.judge.public.key_id}"
+
+
+def _check(text: str | None, control: TicketRef, keys: Keys) -> None:
+    word = read_freeze(text, control, keys.trusted, datetime.now(UTC))
+    refuse_if_frozen(word, word.at)
 
 
 async def _word_on(tickets: TicketSystem, settings: Settings) -> str | None:

@@ -119,6 +119,17 @@ async def test_frozen_house_arms_nothing(office: Office) -> None:
         await office.arm(order)
 
 
+async def test_word_from_before_a_freeze_that_is_put_back_over_it_arms_nothing(office: Office) -> None:
+    """Who may write the control ticket still lifts no freeze by copying: a process that has read the newer word remembers it."""
+    order = await office.approved()
+    earlier = dict(office.tickets.properties(office.control))
+    office.at += timedelta(seconds=5)
+    office.freeze(frozen=True)
+    assert "frozen by carol" in (await office.arm(order)).refused[0]
+    office.tickets.properties(office.control).update(earlier)
+    assert "is older than one of" in (await office.arm(order)).refused[0]
+
+
 async def test_approval_that_was_edited_away_arms_nothing(office: Office) -> None:
     """What was changed after the approval is not what was approved."""
     order = await office.approved()

@@ -1,13 +1,14 @@
 """The freeze: open only by a readable, signed, present word that says so."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from domain.canonical import KeyRing, KeyRole
-from domain.freeze import FreezeWord, seal_text, why_frozen
+from domain.errors import FrozenError
+from domain.freeze import FreezeWord, read_freeze, refuse_if_frozen, seal_text
 from domain.ids import TicketRef
 from domain.signed import Signed
 from tests.domain.examples import JUDGE, KEYS, NOW, OTHER_TICKET, STRANGER_KEYS, TICKET
@@ -21,6 +22,16 @@ def word(**fields: Any) -> FreezeWord:
 
 def text(**fields: Any) -> str:
     return seal_text(Signed.seal(word(**fields), JUDGE))
+
+
+def why_frozen(text: str | None, control: TicketRef, keys: KeyRing, now: datetime) -> str:
+    """The words of the freeze, or empty."""
+    try:
+        word = read_freeze(text, control, keys, now)
+        refuse_if_frozen(word, word.at)
+    except FrozenError as frozen:
+        return str(frozen)
+    return ""
 
 
 def test_is_open_when_the_judges_word_says_so() -> None:
@@ -70,3 +81,11 @@ def test_is_frozen_when_the_record_was_made_for_another_ticket(other: TicketRef)
 def test_is_frozen_when_the_record_is_from_the_future() -> None:
     """A word that nobody can have said yet is not believed; at the same instant it is."""
     assert "from the future" in why_frozen(text(at=NOW + TICK), TICKET, KEYS, NOW)
+
+
+def test_is_frozen_when_an_older_word_was_put_back() -> None:
+    """A word that allowed grants once allows none after another has been read; the same word read again still does."""
+    word = read_freeze(text(), TICKET, KEYS, NOW)
+    refuse_if_frozen(word, NOW)
+    with pytest.raises(FrozenError, match=r"older than one of .* that stood there before"):
+        refuse_if_frozen(word, NOW + TICK)
