@@ -9,13 +9,14 @@ from activities.callers import calling_lease, refuse_unless_it_will_revoke
 from activities.engine_time import EngineClock, skew_refusal
 from activities.failures import told_to_temporal
 from activities.freeze import FreezeGate
+from activities.gone import GoneTickets
 from activities.heartbeats import beating
 from activities.ports import Catalogues, RunInspector, TicketSystem
 from activities.records import TicketRecords, find, judge_writer
 from domain.approval import ApprovalOutcome, ApprovalVerdict
 from domain.canonical import SigningKey
 from domain.catalogue import Catalogue
-from domain.errors import GRANT_NEVER_RETRIED
+from domain.errors import GRANT_NEVER_RETRIED, NotFoundError
 from domain.evidence import Record, RecordKind
 from domain.extension import find_wishes, judge_extension, latest_end
 from domain.messages import ArmExtensionInput, ArmInput, ArmResult, EvidenceResult, Fact, LeaseOrder, VoidExtensionInput
@@ -38,6 +39,7 @@ class ArmingActivities:
         catalogues: Catalogues,
         freeze: FreezeGate,
         runs: RunInspector,
+        gone: GoneTickets,
         judge: SigningKey,
     ) -> None:
         self._tickets = tickets
@@ -46,6 +48,7 @@ class ArmingActivities:
         self._catalogues = catalogues
         self._freeze = freeze
         self._runs = runs
+        self._gone = gone
         self._judge = judge
 
     @activity.defn(name="arm_lease")
@@ -116,13 +119,20 @@ class ArmingActivities:
 
     @activity.defn(name="void_extension")
     async def void_extension(self, request: VoidExtensionInput) -> EvidenceResult:
-        """Say on the ticket that an extension did not come about and the old end is in force. It only takes away."""
+        """Say on the ticket that an extension did not come about and the old end is in force. It only takes away.
+
+        On a ticket that is gone no extension stands that would have to be voided.
+        """
         clock = EngineClock()
         async with beating():
             with told_to_temporal():
                 lease_id, run_id = calling_lease(request.order)
                 writer = judge_writer(lease_id)
-                chain = await self._records.chain(request.order.ticket, writer)
+                try:
+                    chain = await self._records.chain(request.order.ticket, writer)
+                except NotFoundError as error:
+                    await self._gone.confirm(request.order.ticket, error)
+                    return EvidenceResult(records=0)
                 if not any(record.facts.get("wish") == request.wish_id for record in find(chain, RecordKind.EXTENDED)):
                     return EvidenceResult(records=len(chain))
                 facts = {"run": run_id, "wish": request.wish_id, "until": render_instant(request.end)}

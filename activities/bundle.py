@@ -12,6 +12,7 @@ from activities.arming import ArmingActivities
 from activities.engine import EngineActivities, EngineRuns
 from activities.evidence import EvidenceActivities
 from activities.freeze import FreezeGate
+from activities.gone import GoneTickets
 from activities.judge import JudgeActivities
 from activities.ports import AccessProviders, Catalogues, TicketSystem
 from activities.records import TicketRecords
@@ -51,6 +52,7 @@ class Activities:
         freeze = FreezeGate(tickets, control, keys.trusted)
         approvals = Approvals(tickets=tickets, records=records, catalogues=catalogues)
         runs = EngineRuns(client)
+        gone = GoneTickets(tickets, control)
         by_queue: dict[Queue, list[Callable[..., Any]]] = {queue: [] for queue in Queue}
         if keys.witness is not None:
             access = AccessActivities(
@@ -71,6 +73,7 @@ class Activities:
                 records=records,
                 approvals=approvals,
                 catalogues=catalogues,
+                gone=gone,
                 judge=keys.judge,
                 keys=keys.trusted,
             )
@@ -81,9 +84,12 @@ class Activities:
                 catalogues=catalogues,
                 freeze=freeze,
                 runs=runs,
+                gone=gone,
                 judge=keys.judge,
             )
-            scribe = EvidenceActivities(tickets=tickets, records=records, scribe=keys.scribe, keys=keys.trusted)
+            scribe = EvidenceActivities(
+                tickets=tickets, records=records, gone=gone, scribe=keys.scribe, keys=keys.trusted
+            )
             by_queue[Queue.TICKETS] += [judge.open_request, judge.judge_request, judge.judge_wishes]
             by_queue[Queue.TICKETS] += [judge.find_armed]
             by_queue[Queue.TICKETS] += [arming.arm_lease, arming.arm_extension, arming.void_extension]

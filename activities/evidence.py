@@ -3,11 +3,12 @@
 from temporalio import activity
 
 from activities.failures import told_to_temporal
+from activities.gone import GoneTickets
 from activities.heartbeats import beating
 from activities.ports import TicketSystem
 from activities.records import TicketRecords
 from domain.canonical import KeyRing, SigningKey, digest
-from domain.errors import InvalidError, InvalidInputError, SignatureRefusedError
+from domain.errors import InvalidError, InvalidInputError, NotFoundError, SignatureRefusedError
 from domain.evidence import JUDGE_KINDS, WITNESSED_KINDS, Record, RecordKind
 from domain.ids import TicketRef
 from domain.messages import EvidenceInput, EvidenceResult, Fact, TicketFields
@@ -24,37 +25,60 @@ MAX_GENERATIONS = 100
 class EvidenceActivities:
     """Safe to repeat: a fact that the ticket holds already is not written again, a posted comment is found by its marker."""
 
-    def __init__(self, *, tickets: TicketSystem, records: TicketRecords, scribe: SigningKey, keys: KeyRing) -> None:
+    def __init__(
+        self, *, tickets: TicketSystem, records: TicketRecords, gone: GoneTickets, scribe: SigningKey, keys: KeyRing
+    ) -> None:
         self._tickets = tickets
         self._records = records
+        self._gone = gone
         self._scribe = scribe
         self._keys = keys
 
     @activity.defn(name="record_evidence")
     async def record_evidence(self, request: EvidenceInput) -> EvidenceResult:
-        """Write records, then comments, then fields. Waits for nothing and is waited for by no removal."""
+        """Write records, then comments, then fields. Waits for nothing and is waited for by no removal.
+
+        What belongs on a ticket that is gone is kept on the control ticket, once, when its writer has told everything.
+        """
         async with beating():
             with told_to_temporal():
                 if request.writer != activity.info().workflow_id:
                     raise SignatureRefusedError(f"{activity.info().workflow_id} wrote in the name of {request.writer}")
                 for fact in request.facts:
                     self._check(fact, request.writer)
-                chain = await self._write(request)
-                for fact in request.facts:
-                    if fact.comment:
-                        await self._tickets.comment(request.ticket, fact.comment, marker_of(request.writer, fact))
-                await self._set_fields(request.ticket, request.fields)
-                return EvidenceResult(records=len(chain), head=chain[-1].hash if chain else "")
+                try:
+                    return await self._put(request)
+                except NotFoundError as error:
+                    await self._gone.confirm(request.ticket, error)
+                return await self._keep_aside(request) if request.final else EvidenceResult(records=0)
 
-    async def _write(self, request: EvidenceInput) -> tuple[Record, ...]:
+    async def _put(self, request: EvidenceInput) -> EvidenceResult:
+        chain = await self._write(request)
+        for fact in request.facts:
+            if fact.comment:
+                await self._tickets.comment(request.ticket, fact.comment, marker_of(request.writer, fact.fact_id))
+        await self._set_fields(request.ticket, request.fields)
+        return _result(chain)
+
+    async def _keep_aside(self, request: EvidenceInput) -> EvidenceResult:
+        control, key = self._gone.control, request.ticket.key
+        chain = await self._write(request, control)
+        marker = marker_of(request.writer, f"gone/{request.ticket.issue_id}")
+        told = (
+            f"{key} was deleted, or is hidden from Nightlatch. Its records by {request.writer} are kept on this ticket."
+        )
+        await self._tickets.comment(control, told, marker)
+        return _result(chain)
+
+    async def _write(self, request: EvidenceInput, kept_on: TicketRef | None = None) -> tuple[Record, ...]:
         """Append to the writer's newest chain; one that no longer verifies is left as it is and a new one tells of it."""
         for generation in range(1, MAX_GENERATIONS):
             writer = request.writer if generation == 1 else f"{request.writer}~{generation}"
             try:
-                chain = await self._records.chain(request.ticket, writer)
+                chain = await self._records.chain(request.ticket, writer, kept_on)
             except SignatureRefusedError:
                 continue
-            return await self._records.append(request.ticket, writer, request.facts, self._scribe, chain)
+            return await self._records.append(request.ticket, writer, request.facts, self._scribe, chain, kept_on)
         raise InvalidInputError(
             f"{request.ticket.key}: the evidence of {request.writer} was broken {MAX_GENERATIONS} times"
         )
@@ -96,6 +120,10 @@ class EvidenceActivities:
                 raise SignatureRefusedError(f"{fact.kind} came with an observation that says {body.presence}")
 
 
-def marker_of(writer: str, fact: Fact) -> str:
+def marker_of(writer: str, fact_id: str) -> str:
     """The reference that a comment bears, by which a retry finds it."""
-    return "nl-" + digest({"writer": writer, "fact": fact.fact_id})[7:19]
+    return "nl-" + digest({"writer": writer, "fact": fact_id})[7:19]
+
+
+def _result(chain: tuple[Record, ...]) -> EvidenceResult:
+    return EvidenceResult(records=len(chain), head=chain[-1].hash if chain else "")

@@ -5,6 +5,7 @@ from temporalio import activity
 from activities.approvals import Approvals
 from activities.engine_time import EngineClock
 from activities.failures import told_to_temporal
+from activities.gone import GoneTickets
 from activities.heartbeats import beating
 from activities.ports import Catalogues, TicketSystem
 from activities.questions import question_text
@@ -12,7 +13,7 @@ from activities.records import TicketRecords, find, judge_writer
 from domain.approval import ApprovalOutcome, ApprovalVerdict, AskedRound
 from domain.canonical import KeyRing, SigningKey
 from domain.catalogue import TargetKind
-from domain.errors import SignatureRefusedError
+from domain.errors import NotFoundError, SignatureRefusedError
 from domain.evidence import Record, RecordKind
 from domain.extension import find_wishes, judge_extension, wants_revoke
 from domain.ids import TicketRef, request_workflow_id
@@ -43,11 +44,13 @@ class JudgeActivities:
         records: TicketRecords,
         approvals: Approvals,
         catalogues: Catalogues,
+        gone: GoneTickets,
         judge: SigningKey,
         keys: KeyRing,
     ) -> None:
         self._tickets = tickets
         self._records = records
+        self._gone = gone
         self._approvals = approvals
         self._catalogues = catalogues
         self._judge = judge
@@ -110,10 +113,17 @@ class JudgeActivities:
 
     @activity.defn(name="find_armed")
     async def find_armed(self, request: ArmedInput) -> ArmedResult:
-        """Every lease that was armed on this ticket and is not proved over: a request that was reset must end them too."""
+        """Every lease that was armed on this ticket and is not proved over: a request that was reset must end them too.
+
+        None on a ticket that is gone: what was armed on it ends by itself, and is told by id when its ticket vanishes.
+        """
         async with beating():
             with told_to_temporal():
-                chains = await self._records.all_chains(request.ticket)
+                try:
+                    chains = await self._records.all_chains(request.ticket)
+                except NotFoundError as error:
+                    await self._gone.confirm(request.ticket, error)
+                    chains = {}
                 leases = []
                 for writer, chain in sorted(chains.items()):
                     if not writer.startswith(judge_writer("lease:")):
@@ -135,11 +145,18 @@ class JudgeActivities:
 
     @activity.defn(name="judge_wishes")
     async def judge_wishes(self, request: WishesInput) -> WishesResult:
-        """Judge every extension wish on the ticket that is not in `seen`, and find a wish to revoke. For people and planning."""
+        """Judge every extension wish on the ticket that is not in `seen`, and find a wish to revoke. For people and planning.
+
+        On a ticket that is gone nobody wishes for anything any more.
+        """
         clock = EngineClock()
         async with beating():
             with told_to_temporal():
-                view = await self._tickets.read(request.ticket)
+                try:
+                    view = await self._tickets.read(request.ticket)
+                except NotFoundError as error:
+                    await self._gone.confirm(request.ticket, error)
+                    return WishesResult()
                 catalogue = self._catalogues.current()
                 stop = wants_revoke(view.comments)
                 verdicts, end, times = [], request.current_end, request.times_extended

@@ -167,6 +167,10 @@ class TicketSystem(Protocol):
         """Tickets of the configured project and type changed at or after `since`, oldest change first, to the last page."""
         ...
 
+    async def missing_among(self, tickets: Sequence[TicketRef]) -> Sequence[TicketRef]:
+        """Those of at most 100 tickets that the vendor does not show us: deleted, hidden, or nothing is shown at all."""
+        ...
+
 
 class Catalogues(Protocol):
     """The catalogue in force. Raises `InvalidInputError` when it cannot be read: unknown is closed."""

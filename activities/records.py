@@ -32,14 +32,15 @@ class TicketRecords:
         """Whether the ticket bears any Nightlatch property, readable or not."""
         return bool(await self._tickets.read_properties(ticket, PREFIX))
 
-    async def chain(self, ticket: TicketRef, writer: str) -> tuple[Record, ...]:
-        """One writer's chain, verified.
+    async def chain(self, ticket: TicketRef, writer: str, kept_on: TicketRef | None = None) -> tuple[Record, ...]:
+        """One writer's chain about `ticket`, verified. It is kept on that ticket, or on another when that one is gone.
 
         Raises:
             SignatureRefusedError: it was tampered with.
             VendorError: it cannot be read.
         """
-        properties = await self._tickets.read_properties(ticket, property_key(writer, 0).rsplit(".", 1)[0] + ".")
+        own = property_key(writer, 0).rsplit(".", 1)[0] + "."
+        properties = await self._tickets.read_properties(kept_on or ticket, own)
         return read_chain(_in_order(properties, writer), ticket, writer, self._keys)
 
     async def all_chains(self, ticket: TicketRef) -> dict[str, tuple[Record, ...]]:
@@ -54,9 +55,15 @@ class TicketRecords:
         return chains
 
     async def append(
-        self, ticket: TicketRef, writer: str, facts: tuple[Fact, ...], key: SigningKey, chain: tuple[Record, ...]
+        self,
+        ticket: TicketRef,
+        writer: str,
+        facts: tuple[Fact, ...],
+        key: SigningKey,
+        chain: tuple[Record, ...],
+        kept_on: TicketRef | None = None,
     ) -> tuple[Record, ...]:
-        """`chain` with every fact that it does not hold yet, as it stands on the ticket afterwards.
+        """`chain` with every fact that it does not hold yet, as it stands afterwards on the ticket, or where it is kept instead.
 
         Raises:
             MalformedError: the ticket was read back and does not hold what was written.
@@ -71,8 +78,8 @@ class TicketRecords:
         before, after = to_segments(chain), to_segments(grown)
         for number, text in enumerate(after):
             if number >= len(before) or before[number] != text:
-                await self._tickets.write_property(ticket, property_key(writer, number), text)
-        if await self.chain(ticket, writer) != grown:
+                await self._tickets.write_property(kept_on or ticket, property_key(writer, number), text)
+        if await self.chain(ticket, writer, kept_on) != grown:
             raise MalformedError(
                 f"the evidence of {writer} on {ticket.key} reads back differently from what was written"
             )

@@ -214,12 +214,13 @@ class TicketFields(Value):
 
 
 class EvidenceInput(Value):
-    """All facts of one writer so far, oldest first: the ticket is made to hold each of them once and in order."""
+    """Facts of one writer, oldest first: the ticket is made to hold each of them once and in order. `final`: these are all."""
 
     ticket: TicketRef
     writer: str
     facts: tuple[Fact, ...]
     fields: TicketFields = TicketFields()
+    final: bool = False
 
 
 class EvidenceResult(Value):

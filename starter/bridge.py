@@ -36,6 +36,7 @@ from starter.intake import BodyRefusedError, Deliveries, Limits, read_body
 from starter.poller import Poller
 from starter.requests import Delivery, TemporalUnavailableError, hint, request_extension
 from starter.signatures import CALL_HEADER, JIRA_HEADER, call_message, is_by, read_signature
+from starter.vanished import VanishedTickets
 from starter.webhooks import Ignored, News, read_event, read_json, read_shape
 
 log = logging.getLogger(__name__)
@@ -112,16 +113,21 @@ class _Bridge:
         self._desk = Desk(settings, client, tickets)
         interval = timedelta(seconds=ours.poll_seconds)
         self._poller = Poller(self._desk, tickets, state=ours.state, interval=interval)
+        self._vanished = VanishedTickets(settings, client, tickets, interval=interval)
 
     @asynccontextmanager
     async def polling(self, _app: Starlette) -> AsyncIterator[None]:
-        task = asyncio.create_task(self._poller.run(), name="poller")
+        tasks = [
+            asyncio.create_task(self._poller.run(), name="poller"),
+            asyncio.create_task(self._vanished.run(), name="vanished tickets"),
+        ]
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
 
     async def webhook(self, request: Request) -> Response:
         body = await self._verified_body(request, JIRA_HEADER)

@@ -27,9 +27,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.callers import LEASE_TYPE
 from activities.settings import Settings
 from domain import search
-from domain.errors import NightlatchError
+from domain.errors import InvalidInputError, NightlatchError
 from domain.extension import ExtensionVerdict
-from domain.ids import TicketRef, request_workflow_id
+from domain.ids import TicketRef, parse_request_workflow_id, request_workflow_id
 from domain.messages import ExtendInput, Hint, RequestInput
 from domain.queues import Queue, queue_name
 from domain.request import RequestState
@@ -129,6 +129,22 @@ async def request_extension(client: Client, ticket: TicketRef, wish_id: str, wit
                 return no("no request of this ticket is running; open a new one")
             raise
     return verdict
+
+
+async def running_requests(client: Client, settings: Settings) -> AsyncIterator[TicketRef]:
+    """The ticket of every running request of this installation.
+
+    Raises:
+        RPCError: Temporal could not list them.
+    """
+    queue = queue_name(settings.queue_prefix, Queue.REQUESTS)
+    running = f"WorkflowType = '{WORKFLOW_TYPE}' AND TaskQueue = '{queue}' AND ExecutionStatus = 'Running'"
+    async for request in client.list_workflows(running):
+        with suppress(InvalidInputError):
+            site, issue_id = parse_request_workflow_id(request.id)
+            if site == settings.site:
+                key = request.typed_search_attributes.get(SearchAttributeKey.for_keyword(search.TICKET))
+                yield TicketRef(site=site, issue_id=issue_id, key=key or f"{settings.jira.project}-0")
 
 
 async def _tell_leases(client: Client, ticket: TicketRef, hint_name: HintName | None, said: Hint) -> None:

@@ -12,7 +12,7 @@ from domain.ticket import TicketRules
 from domain.values import Value
 from starter.requests import HintName
 
-CREATED, UPDATED = "jira:issue_created", "jira:issue_updated"
+CREATED, UPDATED, DELETED = "jira:issue_created", "jira:issue_updated", "jira:issue_deleted"
 COMMENTED = frozenset({"comment_created", "comment_updated"})
 _MOVES = frozenset({"project", "issuetype", "Key"})
 """Fields of a change that takes a ticket away from us: its request must hear of it, although the project is another now."""
@@ -101,7 +101,7 @@ def read_event(raw: bytes, site: SiteName, rules: TicketRules) -> News | Ignored
     """
     plain = read_json(raw)
     name = read_shape(_Envelope, plain).webhook_event
-    if name not in {CREATED, UPDATED, *COMMENTED}:
+    if name not in {CREATED, UPDATED, DELETED, *COMMENTED}:
         return Ignored(reason="no event of interest")
     event = read_shape(_Event, plain)
     moved = any(item.names & _MOVES for item in event.changelog.items)
@@ -156,6 +156,8 @@ def _is_foreign(issue: _Issue, rules: TicketRules) -> bool:
 def _hint_of(event: _Event, rules: TicketRules) -> HintName | None:
     if event.webhook_event in COMMENTED:
         return command_of(event.comment.body)
+    if event.webhook_event == DELETED:
+        return "revoke"
     statuses = [item.to_text for item in event.changelog.items if rules.status_field in item.names]
     if rules.terminal_statuses.intersection(statuses):
         return "deny"

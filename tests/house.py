@@ -15,6 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 from activities.bundle import Activities, Keys
+from activities.records import TicketRecords
 from domain.canonical import KeyRing, KeyRole, SigningKey
 from domain.catalogue import (
     SURFACES,
@@ -226,6 +227,11 @@ class House:
 
     def kinds(self, ticket: TicketRef, writer: str) -> list[str]:
         return [str(record.kind) for record in self.chains(ticket).get(writer, ())]
+
+    async def kept_aside(self, ticket: TicketRef, writer: str) -> list[str]:
+        """What a writer's chain about a ticket that is gone tells, on the control ticket."""
+        chain = await TicketRecords(self.tickets, self.keys.trusted).chain(ticket, writer, self.control)
+        return [str(record.kind) for record in chain]
 
     def order(self, ticket: TicketRef, *, lasts: timedelta, name: str = "admin", end_only: bool = False) -> LeaseOrder:
         """The order of a lease of alice's, for tests that start a lease without a request."""

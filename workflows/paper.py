@@ -82,7 +82,7 @@ class Paper:
             await workflow.wait_condition(lambda: self._closing or bool(self._pending))
             while self._pending:
                 await self._write_next()
-        await self._record(tuple(self._all), "the ticket holds it all")
+        await self._record(tuple(self._all), "the ticket holds it all", final=True)
 
     async def _write_next(self) -> None:
         first = self._pending.popleft()
@@ -94,8 +94,8 @@ class Paper:
             facts.append(self._pending.popleft())  # type: ignore[arg-type]
         await self._record(tuple(facts), ", ".join(fact.kind for fact in facts))
 
-    async def _record(self, facts: tuple[Fact, ...], summary: str) -> None:
-        request = EvidenceInput(ticket=self._ticket, writer=self._writer, facts=facts, fields=self._fields)
+    async def _record(self, facts: tuple[Fact, ...], summary: str, *, final: bool = False) -> None:
+        request = EvidenceInput(ticket=self._ticket, writer=self._writer, facts=facts, fields=self._fields, final=final)
 
         async def write() -> None:
             await ask(EvidenceActivities.record_evidence, request, **options.writing(summary))

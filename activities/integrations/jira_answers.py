@@ -31,18 +31,26 @@ _SHOWN_CHARACTERS = 300
 
 @dataclass(frozen=True)
 class Expected:
-    """A call that is made on purpose: the statuses that mean success, and whether a JSON object comes with them."""
+    """A call that is made on purpose: the statuses that mean success, whether a JSON object comes with them, and whether it writes."""
 
     method: str
     path: str
     statuses: frozenset[int]
     brings_object: bool
+    writes: bool = True
 
 
 _CALLS = (
-    Expected("GET", r"/issue/\d+(/changelog|/comment|/properties|/transitions)?", frozenset({200}), brings_object=True),
-    Expected("GET", r"/search/jql", frozenset({200}), brings_object=True),
-    Expected("GET", r"/myself", frozenset({200}), brings_object=True),
+    Expected(
+        "GET",
+        r"/issue/\d+(/changelog|/comment|/properties|/transitions)?",
+        frozenset({200}),
+        brings_object=True,
+        writes=False,
+    ),
+    Expected("GET", r"/search/jql", frozenset({200}), brings_object=True, writes=False),
+    Expected("GET", r"/myself", frozenset({200}), brings_object=True, writes=False),
+    Expected("POST", r"/issue/bulkfetch", frozenset({200}), brings_object=True, writes=False),
     Expected("POST", r"/issue/\d+/comment", frozenset({201}), brings_object=True),
     Expected("POST", r"/issue/\d+/transitions", frozenset({204}), brings_object=False),
     Expected("PUT", r"/issue/\d+", frozenset({204}), brings_object=False),
@@ -56,10 +64,6 @@ class Call:
 
     name: str
     expected: Expected
-
-    @property
-    def is_write(self) -> bool:
-        return self.expected.method != "GET"
 
     @classmethod
     def of(cls, request: PreparedRequest) -> "Call":
@@ -75,7 +79,7 @@ def transport_error(call: Call, error: RequestException) -> VendorError:
     """No whole answer came. A write that may have left us has an unknown outcome."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     was_sent = not isinstance(error, ConnectTimeout) and not isinstance(reason, NewConnectionError)
-    kind = OutcomeUnknownError if call.is_write and was_sent else RetryableError
+    kind = OutcomeUnknownError if call.expected.writes and was_sent else RetryableError
     return kind(f"{call.name}: no whole answer ({type(error).__name__}); is Jira reachable?")
 
 
@@ -119,7 +123,7 @@ def _refuse(call: Call, response: Response) -> NoReturn:
     if status == HTTPStatus.NOT_FOUND:
         message = f"{said}; it was deleted, or the account may not see it"
         raise NotFoundError(message, thing="ticket", vendor_request_id=request_id)
-    kind, remedy = _meaning(status, is_write=call.is_write)
+    kind, remedy = _meaning(status, is_write=call.expected.writes)
     raise kind(f"{said}; {remedy}", vendor_request_id=request_id)
 
 

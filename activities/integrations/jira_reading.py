@@ -1,6 +1,7 @@
 """One complete, consistent reading of an issue, as a neutral ticket view."""
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ import rfc8785
 
 from activities.integrations.jira_pages import read_changes, read_comments
 from activities.integrations.jira_settings import JiraSettings
-from activities.integrations.jira_shapes import Change, Comment, Issue, Named, Project, PropertyKeys
+from activities.integrations.jira_shapes import BulkPage, Change, Comment, Issue, Named, Project, PropertyKeys
 from domain.errors import MalformedError, RetryableError
 from domain.ids import TicketRef
 from domain.ticket import TicketView
@@ -64,6 +65,15 @@ def read_properties(client: "JiraClient", ticket: TicketRef, prefix: str) -> dic
     if missing := [key for key in wanted if key not in kept]:
         raise RetryableError(f"{ticket.key}: the properties {missing} are listed and were not given; read them again")
     return {key: _canonical(kept[key]) for key in wanted}
+
+
+def shown_among(client: "JiraClient", issue_ids: Sequence[str]) -> set[str]:
+    """The ids of those issues that Jira shows to our account, and of those that it could not fetch just now.
+
+    What it leaves out without an error was deleted or is hidden. It takes at most 100.
+    """
+    page = BulkPage.read("/issue/bulkfetch", client.post_bulkfetch(issue_ids))
+    return {issue.id for issue in page.issues} | {failed.id for failed in page.issue_errors}
 
 
 def _canonical(value: Any) -> str:

@@ -181,3 +181,12 @@ class PropertyKeys(Shape):
 class SearchPage(Shape):
     issues: list[Issue]
     next_page_token: str | None = Field(default=None, alias="nextPageToken")
+
+
+class FetchError(Shape):
+    id: str
+
+
+class BulkPage(Shape):
+    issues: list[Issue]
+    issue_errors: list[FetchError] = Field(alias="issueErrors")

@@ -95,6 +95,12 @@ class JiraTickets:
             if updated_at >= since
         ]
 
+    async def missing_among(self, tickets: Sequence[TicketRef]) -> Sequence[TicketRef]:
+        shown = await self._run(
+            lambda client: jira_reading.shown_among(client, [ticket.issue_id for ticket in tickets])
+        )
+        return [ticket for ticket in tickets if ticket.issue_id not in shown]
+
     def _query(self, since: datetime) -> str:
         """By milliseconds since 1970, because a written date means the time zone of the account's profile.
 

@@ -17,6 +17,11 @@ def issue_updated(session: Session, issue: Document, change: Document, event_typ
     _announce(session, "jira:issue_updated", facts)
 
 
+def issue_deleted(session: Session, issue: Document) -> None:
+    """Told with the issue as it last was."""
+    _announce(session, "jira:issue_deleted", {"issue": _issue(session, issue)})
+
+
 def comment_created(session: Session, issue: Document, comment: Document) -> None:
     shown = render.comment(session, comment) | {"body": adf.to_text(comment["body"])}
     brief = render.issue_link(session, issue)

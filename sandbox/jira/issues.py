@@ -124,6 +124,7 @@ def delete(session: Session, issue: Document) -> None:
     store = session.world.store
     with store.transaction():
         session.note("issue.deleted", issue)
+        events.issue_deleted(session, issue)
         records.forget(store, issue["id"])
         store.delete(ISSUES, issue["id"])
         for key, named in store.items(KEYS):

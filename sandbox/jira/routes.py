@@ -16,6 +16,7 @@ from sandbox.world import World
 ISSUE = "/issue/{issue}"
 ENDPOINTS: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/issue", api_issues.create),
+    ("POST", "/issue/bulkfetch", api_issues.bulk_fetch),
     ("GET", ISSUE, api_issues.read),
     ("PUT", ISSUE, api_issues.edit),
     ("DELETE", ISSUE, api_issues.delete),

@@ -14,6 +14,7 @@ from activities.bundle import Keys
 from activities.callers import LEASE_TYPE
 from activities.evidence import EvidenceActivities
 from activities.freeze import FreezeGate
+from activities.gone import GoneTickets
 from activities.judge import JudgeActivities
 from activities.ports import AccessProvider, RunFacts
 from activities.records import TicketRecords
@@ -78,6 +79,7 @@ class Office:
         self.control = self.tickets.create(creator="carol", entitlement="", duration="", reason="control")
         self.freeze(frozen=False)
         self.records = TicketRecords(self.tickets, self.keys.trusted)
+        self.gone = GoneTickets(self.tickets, self.control)
         self.access = self.access_over(self.provider)
         gate, approvals = self._gate(), self._approvals()
         self.arming = ArmingActivities(
@@ -87,6 +89,7 @@ class Office:
             catalogues=self,
             freeze=gate,
             runs=self.runs,
+            gone=self.gone,
             judge=self.judge_key,
         )
         self.judge = JudgeActivities(
@@ -94,11 +97,16 @@ class Office:
             records=self.records,
             approvals=approvals,
             catalogues=self,
+            gone=self.gone,
             judge=self.judge_key,
             keys=self.keys.trusted,
         )
         self.scribe = EvidenceActivities(
-            tickets=self.tickets, records=self.records, scribe=self.scribe_key, keys=self.keys.trusted
+            tickets=self.tickets,
+            records=self.records,
+            gone=self.gone,
+            scribe=self.scribe_key,
+            keys=self.keys.trusted,
         )
 
     @property

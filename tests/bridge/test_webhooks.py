@@ -201,7 +201,7 @@ async def test_ignore_what_is_none_of_ours(house: House) -> None:
         for body in (
             created(ticket, project="OPS"),
             created(ticket, issue_type="Bug"),
-            {"webhookEvent": "jira:issue_deleted", "issue": {"id": 5}},
+            {"webhookEvent": "jira:worklog_updated", "issue": {"id": 5}},
             {"webhookEvent": "project_created"},
             updated(ticket, "labels", "x"),
             updated(ticket, "status", "Approved", by=own),

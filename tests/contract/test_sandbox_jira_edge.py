@@ -125,16 +125,18 @@ def document(text: str) -> dict[str, Any]:
 
 @pytest.mark.usefixtures("control")
 async def test_webhook_tells_in_order_what_happened_and_is_signed(bob: httpx.AsyncClient, receiver: Receiver) -> None:
-    """Created, transitioned, commented: three events in that order, each signed over its raw body, by its author."""
+    """Created, transitioned, commented, deleted: four events in that order, each signed over its raw body, by its author."""
     key = await new_issue(bob)
     await bob.post(f"/issue/{key}/transitions", json={"transition": {"id": "11"}})
     await bob.post(f"/issue/{key}/comment", json={"body": document("/extend 30m")})
-    created, updated, commented = await receiver.bodies(3)
+    await bob.delete(f"/issue/{key}")
+    created, updated, commented, deleted = await receiver.bodies(4)
     assert (created["webhookEvent"], created["issue"]["key"]) == ("jira:issue_created", key)
     assert (updated["webhookEvent"], updated["issue_event_type_name"]) == ("jira:issue_updated", "issue_generic")
     assert updated["changelog"]["items"][0]["toString"] == "Approved"
     assert (commented["webhookEvent"], commented["comment"]["body"]) == ("comment_created", "/extend 30m")
-    assert {body["user"]["accountId"] for body in (created, updated, commented)} == {
+    assert (deleted["webhookEvent"], deleted["issue"]["key"]) == ("jira:issue_deleted", key)
+    assert {body["user"]["accountId"] for body in (created, updated, commented, deleted)} == {
         "712020:bob-0000-0000-0000-000000000002"
     }
     for headers, raw in receiver.seen:

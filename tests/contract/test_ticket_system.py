@@ -208,6 +208,16 @@ async def test_every_call_on_a_deleted_ticket_says_not_found(site: Site) -> None
         assert caught.value.thing == "ticket"
 
 
+async def test_missing_among_names_the_deleted_and_keeps_the_moved(site: Site) -> None:
+    """One call tells which of many tickets are not shown any more; one that was moved is still the same ticket."""
+    kept, deleted, moved = [await site.create(creator=ALICE) for _ in range(3)]
+    await site.delete(deleted)
+    await site.move(moved, "OPS")
+    never = kept.model_copy(update={"issue_id": "987654321"})
+    assert list(await site.tickets.missing_among([kept, deleted, moved, never])) == [deleted, never]
+    assert list(await site.tickets.missing_among([kept])) == []
+
+
 async def test_properties_come_back_as_canonical_text(site: Site) -> None:
     """What was written is read by prefix, replaced as a whole, and always in the one canonical form."""
     ref = await site.create(creator=ALICE)

@@ -122,7 +122,7 @@ EXAMPLES: tuple[BaseModel, ...] = (
     ),
     FACT,
     FIELDS,
-    m.EvidenceInput(ticket=TICKET, writer=LEASE_ID, facts=(FACT,), fields=FIELDS),
+    m.EvidenceInput(ticket=TICKET, writer=LEASE_ID, facts=(FACT,), fields=FIELDS, final=True),
     m.EvidenceResult(records=3, head="sha256:head"),
     m.WishesInput(ticket=TICKET, terms=TERMS, first_end=END, current_end=LATER, times_extended=1, seen=("c0",)),
     m.WishesResult(verdicts=(EXTENSION,), revoke_asked_by="ada"),

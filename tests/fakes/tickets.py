@@ -117,6 +117,11 @@ class FakeTickets:
             found = [issue for issue in ours if issue.updated_at >= since]
             return [issue.ref for issue in sorted(found, key=lambda issue: issue.updated_at)]
 
+    async def missing_among(self, tickets: Sequence[TicketRef]) -> Sequence[TicketRef]:
+        async with self._around("missing_among"):
+            self._check_up()
+            return [ticket for ticket in tickets if ticket.issue_id not in self._issues]
+
     # What people do.
 
     def create(

@@ -257,3 +257,18 @@ async def test_closed_ticket_that_is_started_again_grants_nothing(house: House) 
         await house.soon(reopened.result())
     assert len(house.ledger("added")) == 1
     assert not house.is_member()
+
+
+async def test_ticket_deleted_mid_lease_ends_the_access_and_frees_the_pair(jumping_house: House) -> None:
+    """Told that its ticket is gone the request revokes; records are kept on the control ticket, and the next request is served."""
+    house = jumping_house
+    async with house.working():
+        ticket, handle = await hold(house)
+        house.tickets.delete(ticket)
+        await handle.signal("revoke", {"note": "its ticket was deleted"})
+        await close(house, handle)
+        assert actions(house)[-2:] == ["absent", "absent"]
+        kept = await house.kept_aside(ticket, house.lease_id())
+        assert kept == LEASE_KINDS
+        await hold(house)
+    assert any(ticket.key in text for text in house.comments(house.control))
