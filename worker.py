@@ -54,6 +54,8 @@ async def _serve(settings: Settings, queues: list[Queue]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    keys = load_keys(settings.keys)
+    keys.require_for(queues)
     client = await connect()
     tickets, registry = JiraTickets(settings.jira), Registry(settings)
     activities = Activities.over(
@@ -62,7 +64,7 @@ async def _serve(settings: Settings, queues: list[Queue]) -> None:
         providers=registry,
         catalogues=CatalogueFolder(settings.catalogue, expect_digest=settings.expect_digest),
         control=settings.control_ticket,
-        keys=load_keys(settings.keys),
+        keys=keys,
     )
     try:
         await _poll(client, settings, activities, queues, registry, stop)

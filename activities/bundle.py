@@ -1,6 +1,6 @@
 """All activities over one set of ports: what the composition root builds from settings, and tests from doubles."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -16,9 +16,18 @@ from activities.gone import GoneTickets
 from activities.judge import JudgeActivities
 from activities.ports import AccessProviders, Catalogues, TicketSystem
 from activities.records import TicketRecords
-from domain.canonical import KeyRing, SigningKey
+from domain.canonical import KeyRing, KeyRole, SigningKey
+from domain.errors import InvalidInputError
 from domain.ids import TicketRef
 from domain.queues import Queue
+
+SIGNERS: dict[Queue, tuple[KeyRole, ...]] = {
+    Queue.REQUESTS: (),
+    Queue.LEASES: (KeyRole.WITNESS,),
+    Queue.GRANTS: (KeyRole.WITNESS,),
+    Queue.TICKETS: (KeyRole.JUDGE, KeyRole.SCRIBE),
+}
+"""In which roles the activities of a queue sign."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,22 @@ class Keys:
     judge: SigningKey | None = None
     witness: SigningKey | None = None
     scribe: SigningKey | None = None
+
+    def of(self, role: KeyRole) -> SigningKey | None:
+        return {KeyRole.JUDGE: self.judge, KeyRole.WITNESS: self.witness, KeyRole.SCRIBE: self.scribe}[role]
+
+    def require_for(self, queues: Iterable[Queue]) -> None:
+        """Pass when these queues can be served whole: a worker without a key would poll one and answer nothing of it.
+
+        Raises:
+            InvalidInputError: a key is missing; the message names it and the queue.
+        """
+        for queue in queues:
+            for role in SIGNERS[queue]:
+                if self.of(role) is None:
+                    raise InvalidInputError(
+                        f"the queue {queue!s} needs keys.{role}: set it to the file of its seed, or leave the queue out of --queues"
+                    )
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from activities.bundle import Keys
+from activities.bundle import SIGNERS, Keys
 from activities.registry import Registry, load_keys
 from activities.settings import KeySettings, Settings, load_settings
 from domain.canonical import KeyRole, SigningKey
 from domain.catalogue import TargetKind
 from domain.errors import InvalidInputError
 from domain.ids import SubjectRef, TargetRef
+from domain.queues import Queue
 from domain.terms import Grantee
 
 SECRET = "tell-nobody-0123456789"  # noqa: S105 - looks like one on purpose
@@ -117,6 +118,17 @@ def test_keys_are_loaded_for_the_roles_at_hand(tmp_path: Path) -> None:
     assert keys.judge is not None
     assert keys.judge.public == judge.public
     assert (keys.witness, keys.scribe) == (None, None)
+
+
+@pytest.mark.parametrize("queue", Queue)
+def test_queue_whose_key_is_missing_is_refused(tmp_path: Path, queue: Queue) -> None:
+    """A worker that could not sign for a queue does not poll it: what it took would never be done."""
+    only_judge = load_keys(keys_in(tmp_path)[0])
+    if not SIGNERS[queue]:
+        only_judge.require_for([queue])
+    else:
+        with pytest.raises(InvalidInputError, match=rf"the queue {queue} needs keys\.(witness|scribe)"):
+            only_judge.require_for([Queue.REQUESTS, queue])
 
 
 @pytest.mark.parametrize(
