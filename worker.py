@@ -19,6 +19,7 @@ from domain.errors import InvalidInputError
 from domain.queues import Queue, queue_name
 from starter.connection import connect
 from starter.leaving import leave
+from starter.watchdog import watching
 from workflows.service import make_workers
 
 logger = logging.getLogger("nightlatch.worker")
@@ -67,7 +68,8 @@ async def _serve(settings: Settings, queues: list[Queue]) -> None:
         keys=keys,
     )
     try:
-        await _poll(client, settings, activities, queues, registry, stop)
+        with watching(loop):
+            await _poll(client, settings, activities, queues, registry, stop)
     finally:
         await registry.close()
         await tickets.close()

@@ -12,7 +12,7 @@ from activities.freeze import FreezeGate
 from activities.heartbeats import beating
 from activities.ports import AccessProvider, AccessProviders, Answered, Look, RunInspector, SessionsReceipt
 from activities.records import TicketRecords, find, judge_writer
-from activities.send_window import SendWindow
+from activities.send_window import LONGEST_ATTEMPT, SendWindow
 from domain.canonical import KeyRing, SigningKey
 from domain.errors import GRANT_NEVER_RETRIED, ForbiddenError, RetryableError, SignatureRefusedError, VendorError
 from domain.evidence import RecordKind
@@ -20,7 +20,7 @@ from domain.messages import GrantInput, GrantResult, LeaseOrder, LookResult, Pai
 from domain.signed import Signed
 from domain.values import Instant
 from domain.warrant import FREEZE_RECHECK_AGE, Warrant, WarrantKind, admit
-from domain.witness import Observation, Presence, Receipt, SessionsEnded
+from domain.witness import Observation, Presence, Receipt, SessionsEnded, sessions_action
 
 MAX_REQUEST_ID, MAX_NOTE = 64, 60
 """A witness's words go whole into a record of the ticket, which is small (domain/evidence.py)."""
@@ -144,7 +144,7 @@ class AccessActivities:
                     raise RetryableError(
                         f"{grantee.target}: the sessions of {grantee.subject.user_id} were not ended: {receipt.note}"
                     )
-                sealed = self._receipt(clock, request.order, f"end sessions: {receipt.achieved}", Answered())
+                sealed = self._receipt(clock, request.order, sessions_action(receipt.achieved), Answered())
                 return SessionsResult(sessions=receipt.achieved, note=receipt.note, receipt=sealed)
 
     async def _add(self, request: GrantInput, kind: WarrantKind) -> GrantResult:
@@ -218,16 +218,26 @@ class AccessActivities:
             action=action,
             acknowledged_at=clock.now(),
             vendor_request_id=answered.vendor_request_id[:MAX_REQUEST_ID],
-            attempt=activity.info().attempt,
+            attempt=_attempt(),
             until=until,
         )
         return Signed.seal(receipt, self._witness)
 
 
 def _send_window(provider: AccessProvider) -> SendWindow:
-    """Open for start-to-close less the client timeout (DESIGN 4, zombie writes)."""
-    start_to_close = activity.info().start_to_close_timeout or timedelta(0)
+    """Open for start-to-close less the client timeout (DESIGN 4, zombie writes).
+
+    An operator can change the options of a running activity, and the fence would know nothing of a longer start-to-close.
+    """
+    start_to_close = min(activity.info().start_to_close_timeout or timedelta(0), LONGEST_ATTEMPT)
     return SendWindow(start_to_close - provider.capabilities.client_timeout)
+
+
+def _attempt() -> int:
+    """Which attempt this is. An operator's reset of the activity counts from 1 again, and is never the first."""
+    info = activity.info()
+    began_anew = info.current_attempt_scheduled_time > info.scheduled_time
+    return max(info.attempt, 2) if began_anew else info.attempt
 
 
 async def _end_sessions(provider: AccessProvider, order: LeaseOrder, window: SendWindow) -> SessionsReceipt:

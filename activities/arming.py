@@ -16,7 +16,7 @@ from activities.records import TicketRecords, find, judge_writer
 from domain.approval import ApprovalOutcome, ApprovalVerdict
 from domain.canonical import SigningKey
 from domain.catalogue import Catalogue
-from domain.errors import GRANT_NEVER_RETRIED, NotFoundError
+from domain.errors import GRANT_NEVER_RETRIED, NotFoundError, SignatureRefusedError
 from domain.evidence import Record, RecordKind
 from domain.extension import find_wishes, judge_extension, latest_end
 from domain.messages import ArmExtensionInput, ArmInput, ArmResult, EvidenceResult, Fact, LeaseOrder, VoidExtensionInput
@@ -121,7 +121,8 @@ class ArmingActivities:
     async def void_extension(self, request: VoidExtensionInput) -> EvidenceResult:
         """Say on the ticket that an extension did not come about and the old end is in force. It only takes away.
 
-        On a ticket that is gone no extension stands that would have to be voided.
+        On a ticket that is gone no extension stands that would have to be voided; nor in evidence that does not verify, for
+        which no other record of the lease must wait.
         """
         clock = EngineClock()
         async with beating():
@@ -132,6 +133,8 @@ class ArmingActivities:
                     chain = await self._records.chain(request.order.ticket, writer)
                 except NotFoundError as error:
                     await self._gone.confirm(request.order.ticket, error)
+                    return EvidenceResult(records=0)
+                except SignatureRefusedError:
                     return EvidenceResult(records=0)
                 if not any(record.facts.get("wish") == request.wish_id for record in find(chain, RecordKind.EXTENDED)):
                     return EvidenceResult(records=len(chain))

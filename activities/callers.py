@@ -3,7 +3,7 @@
 from temporalio import activity
 
 from activities.ports import RunInspector
-from domain.errors import SignatureRefusedError
+from domain.errors import RetryableError, SignatureRefusedError
 from domain.messages import LeaseOrder
 from domain.queues import Queue, prefix_of, queue_name
 
@@ -31,8 +31,12 @@ def is_lease(workflow_type: str, task_queue: str) -> bool:
 async def refuse_unless_it_will_revoke(runs: RunInspector, order: LeaseOrder) -> None:
     """Adding is for a run that will take away again: a lease workflow, on our own queue, which no timeout can end.
 
+    And for an attempt that the engine has not given up: one that lay unread while its process was frozen believes that it
+    has just begun, and would send long after its fence.
+
     Raises:
         SignatureRefusedError: the calling run is none.
+        RetryableError: the engine no longer waits for this attempt.
     """
     lease_id, run_id = calling_lease(order)
     run = await runs.inspect(lease_id, run_id)
@@ -42,3 +46,8 @@ async def refuse_unless_it_will_revoke(runs: RunInspector, order: LeaseOrder) ->
         )
     if run.has_timeout:
         raise SignatureRefusedError(f"{lease_id} was started with a timeout, which would end it without revoking")
+    info = activity.info()
+    if run.attempts.get(info.activity_id) != info.attempt:
+        raise RetryableError(
+            f"{info.activity_type}: nothing is sent, the engine has given attempt {info.attempt} up; was this process frozen?"
+        )

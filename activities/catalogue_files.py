@@ -78,9 +78,8 @@ def load_catalogue(folder: Path) -> Catalogue:
         PlacedFault(Place(str(path), 1), (), "is not read; rename it to end in .yaml") for path in folder.glob("*.yml")
     ]
     if not documents:
-        faults.append(
-            PlacedFault(Place(str(folder), 0), (), "there is no *.yaml file here; name the catalogue's folder")
-        )
+        problem = "there is no *.yaml file here" if folder.is_dir() else "there is no such folder"
+        faults.append(PlacedFault(Place(str(folder), 0), (), f"{problem}; name the catalogue's folder"))
         raise CatalogueError(folder, map(str, faults))
     merged, places = _merge(documents, faults)
     is_whole = all(document.is_whole for document in documents)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from temporalio import activity
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.common import SearchAttributeKey, WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
@@ -74,9 +75,8 @@ class EngineActivities:
 
         While it runs this fails and is asked again later, so that waiting holds neither a slot nor any history.
         """
-        handle = self._client.get_workflow_handle(request.lease_id)
         try:
-            described = await handle.describe()
+            described = await self._client.get_workflow_handle(request.lease_id).describe()
             if described.status is WorkflowExecutionStatus.RUNNING:
                 raise ApplicationError(
                     f"{request.lease_id} is still held",
@@ -84,16 +84,19 @@ class EngineActivities:
                     next_retry_delay=LOOK_AGAIN,
                     category=ApplicationErrorCategory.BENIGN,
                 )
-            ended = self._client.get_workflow_handle(
-                request.lease_id, run_id=described.run_id, result_type=LeaseOutcome
-            )
-            return FollowResult(outcome=await ended.result())
+            return FollowResult(outcome=await self._outcome_of(request.lease_id, described.run_id))
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return FollowResult()
             raise
+
+    async def _outcome_of(self, lease_id: str, run_id: str) -> LeaseOutcome | None:
+        ended = self._client.get_workflow_handle(lease_id, run_id=run_id, result_type=LeaseOutcome)
+        try:
+            outcome: LeaseOutcome = await ended.result()
         except (WorkflowFailureError, ValueError, TypeError, RuntimeError):
-            return FollowResult()
+            return None
+        return outcome
 
 
 class EngineRuns:
@@ -111,4 +114,9 @@ class EngineRuns:
             task_queue=info.task_queue,
             follows_another=info.first_run_id != run_id,
             has_timeout=any(timeout.ToTimedelta() for timeout in timeouts),
+            attempts={
+                pending.activity_id: pending.attempt
+                for pending in described.pending_activities
+                if pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+            },
         )

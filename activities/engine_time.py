@@ -6,9 +6,7 @@ from datetime import datetime, timedelta
 from temporalio import activity
 
 from activities.send_window import steady_seconds
-
-MAX_SKEW = timedelta(seconds=30)
-"""Above this difference between the engine's clock and a vendor's, nothing is granted (DESIGN 3, last row)."""
+from domain.durations import MAX_SKEW
 
 
 class EngineClock:

@@ -1,6 +1,6 @@
 """The ports: what activities need from the world, by role. No vendor is named; adapters and doubles implement these alike."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -179,12 +179,16 @@ class Catalogues(Protocol):
 
 
 class RunFacts(Value):
-    """What the engine says of one run. `follows_another`: it was begun by a reset of an earlier one."""
+    """What the engine says of one run. `follows_another`: it was begun by a reset of an earlier one.
+
+    `attempts`: the number of the attempt that each of its activities is at, of those that are under way and wanted.
+    """
 
     workflow_type: str
     task_queue: str
     follows_another: bool
     has_timeout: bool
+    attempts: Mapping[str, int] = {}
 
 
 class RunInspector(Protocol):

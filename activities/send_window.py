@@ -6,6 +6,9 @@ from datetime import timedelta
 
 from domain.errors import RetryableError
 
+LONGEST_ATTEMPT = timedelta(seconds=12)
+"""Start-to-close of every call to a vendor, on which the kernel's fence is built. No attempt sends by a longer one."""
+
 
 def steady_seconds() -> float:
     """Seconds on a clock that nobody sets and that, where the system has such a one, goes on while the machine sleeps."""

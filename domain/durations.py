@@ -9,6 +9,9 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST = timedelta(days=365)
 """No span in a catalogue or a ticket is longer: what lasts a year is standing access."""
 
+MAX_SKEW = timedelta(seconds=30)
+"""Above this difference between the engine's clock and a vendor's, nothing is granted (DESIGN 3, last row)."""
+
 
 def parse_duration(text: str) -> timedelta:
     """`90s`, `30m`, `2h`, `1d`, or a sum such as `1h30m`, as a positive span of at most a year.

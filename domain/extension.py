@@ -4,7 +4,7 @@ import re
 from datetime import datetime, timedelta
 
 from domain.catalogue import Catalogue, Entitlement, ExtensionTerms
-from domain.durations import parse_duration, render_duration
+from domain.durations import MAX_SKEW, parse_duration, render_duration
 from domain.errors import InvalidInputError
 from domain.terms import RequestTerms
 from domain.ticket import TicketComment
@@ -80,7 +80,8 @@ def judge_extension(
 ) -> ExtensionVerdict:
     """Judge one wish by the frozen terms and today's catalogue, the stricter of the two.
 
-    A wish counts only while `now < current_end`; the new end is `current_end` plus the span, never past the caps.
+    A wish counts only while `now < current_end`; the new end is `current_end` plus the span, never past the caps. One that
+    was written before the access began, by the ticket's clock and what it may differ, asks for more of something unseen.
     """
     person = catalogue.people.by_jira(wish.author) or ""
 
@@ -90,10 +91,10 @@ def judge_extension(
     entitlement = catalogue.entitlements.get(terms.entitlement)
     if wish.author == own_account or not person or person not in {terms.subject, terms.requester}:
         return no("only the requester or the subject may extend")
-    if wish.edited:
-        return no("the comment was edited after it was written; write a new one")
-    if wish.by is None or wish.by <= timedelta(0):
-        return no(wish.problem or "the span must be more than nothing; write for example /extend 30m")
+    if wish.by is None:
+        return no(wish.problem)
+    if fault := _fault_of(wish.by, wish, began_at=first_end - terms.duration):
+        return no(fault)
     if now >= current_end:
         return no("the access had already ended; open a new request")
     if entitlement is None:
@@ -107,6 +108,16 @@ def judge_extension(
         if reason:
             return no(reason)
     return ExtensionVerdict(wish_id=wish.wish_id, person=person, granted=True, new_end=current_end + wish.by)
+
+
+def _fault_of(by: timedelta, wish: ExtensionWish, *, began_at: datetime) -> str:
+    if wish.edited:
+        return "the comment was edited after it was written; write a new one"
+    if by <= timedelta(0):
+        return "the span must be more than nothing; write for example /extend 30m"
+    if wish.at < began_at - MAX_SKEW:
+        return "it was written before the access began; write it again"
+    return ""
 
 
 def _is_still_open_to(terms: RequestTerms, entitlement: Entitlement, catalogue: Catalogue) -> bool:

@@ -26,8 +26,11 @@ class RequestInput(Value):
 
 
 def _clipped(longest: int) -> BeforeValidator:
-    """Cuts instead of refusing: a message that takes access away is never lost for a word too many."""
-    return BeforeValidator(lambda value: str(value)[:longest])
+    """Cuts instead of refusing: a message that takes access away is never lost for a word too many.
+
+    What is not printable becomes a space: the words end up in comments, which a vendor may refuse or a reader misread.
+    """
+    return BeforeValidator(lambda value: "".join(c if c.isprintable() else " " for c in str(value)[:longest]))
 
 
 class Hint(Value):

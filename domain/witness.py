@@ -24,6 +24,11 @@ class SessionsEnded(StrEnum):
     UNSUPPORTED = "unsupported"
 
 
+def sessions_action(achieved: SessionsEnded) -> str:
+    """How a receipt names that sessions were ended, and with what success."""
+    return f"end sessions: {achieved}"
+
+
 class Observation(SignedBody):
     """One look at one pair, by one lease run. `observed_at` is the vendor's clock where it tells, `vendor_request_id` its id."""
 

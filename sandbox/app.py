@@ -14,20 +14,28 @@ from sandbox.limits import RATE_LIMITS
 from sandbox.middleware import CheckMiddleware, FaultMiddleware
 from sandbox.okta.control import okta_control_routes
 from sandbox.okta.routes import okta_app
+from sandbox.wire import CALLER
 from sandbox.world import World
 
 API_PREFIXES = {"okta": ("/api/", "/oauth2/"), "jira": ("/rest/",)}
 
 
 def build_app(world: World) -> Starlette:
-    """Okta at `/okta`, Jira at `/jira`, control at `/control`; the vendors' apps stand behind the fault rules."""
+    """Okta at `/okta`, Jira at `/jira`, control at `/control`; the vendors' apps stand behind the fault rules.
+
+    The same vendors also stand at `/as/<caller>/`, so that faults and request log can tell callers apart.
+    """
     control = [*control_routes(world), *okta_control_routes(world), *jira_control_routes(world)]
+    vendors = [
+        Mount("/okta", app=_vendor(world, "okta", okta_app(world))),
+        Mount("/jira", app=_vendor(world, "jira", Starlette(routes=jira_routes(world)))),
+    ]
     return Starlette(
         routes=[
             health_route(),
             Mount("/control", routes=control),
-            Mount("/okta", app=_vendor(world, "okta", okta_app(world))),
-            Mount("/jira", app=_vendor(world, "jira", Starlette(routes=jira_routes(world)))),
+            *vendors,
+            Mount(f"/as/{{{CALLER}}}", routes=vendors),
         ],
         lifespan=_lifespan(world),
     )

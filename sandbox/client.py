@@ -34,13 +34,15 @@ class SandboxClient:
         vendor: str,
         fault: Document,
         *,
+        caller: str | None = None,
         method: str | None = None,
         path: str = "",
         times: int | None = None,
         skip: int = 0,
     ) -> str:
         """Arm a fault rule (`sandbox/faults.py` lists the kinds) and return its id."""
-        rule = {"vendor": vendor, "method": method, "path": path, "times": times, "skip": skip, "fault": fault}
+        calls = {"vendor": vendor, "caller": caller, "method": method, "path": path}
+        rule = calls | {"times": times, "skip": skip, "fault": fault}
         return str((await self._call("POST", "/control/faults", rule))["id"])
 
     async def clear(self, rule_id: str | None = None) -> None:
@@ -61,6 +63,10 @@ class SandboxClient:
         """Let the calls held under `name` go on; returns how many."""
         return int((await self._call("POST", f"/control/holds/{name}/release"))["released"])
 
+    async def lose(self, name: str) -> int:
+        """Break off the calls held under `name`, unperformed if they were held before; returns how many."""
+        return int((await self._call("POST", f"/control/holds/{name}/lose"))["lost"])
+
     async def audit(self, after: int = 0) -> list[Document]:
         """The vendors' audit log above line `after`, oldest first."""
         return cast("list[Document]", (await self._call("GET", f"/control/audit?after={after}"))["entries"])
@@ -74,9 +80,10 @@ class SandboxClient:
                         return line
                 await asyncio.sleep(0.02)
 
-    async def requests(self) -> list[Document]:
-        """The last calls to the vendors, with their status (null: none was sent) and fault."""
-        return cast("list[Document]", (await self._call("GET", "/control/requests"))["requests"])
+    async def requests(self, caller: str | None = None) -> list[Document]:
+        """The last calls to the vendors, or those of one caller, with their status (null: none was sent) and fault."""
+        query = f"?caller={caller}" if caller else ""
+        return cast("list[Document]", (await self._call("GET", f"/control/requests{query}"))["requests"])
 
     async def spec_report(self) -> Document:
         return await self._call("GET", "/control/spec-report")

@@ -27,6 +27,7 @@ def control_routes(world: World) -> list[BaseRoute]:
         Route("/faults/{rule_id}", control.clear, methods=["DELETE"]),
         Route("/holds", control.holds),
         Route("/holds/{name}/release", control.release, methods=["POST"]),
+        Route("/holds/{name}/lose", control.lose, methods=["POST"]),
         Route("/audit", control.audit),
         Route("/requests", control.requests),
         Route("/spec-report", control.spec_report),
@@ -59,14 +60,18 @@ class _Control:
     async def release(self, request: Request) -> Response:
         return JSONResponse({"released": self._world.faults.release(request.path_params["name"])})
 
+    async def lose(self, request: Request) -> Response:
+        return JSONResponse({"lost": self._world.faults.release(request.path_params["name"], lost=True)})
+
     async def audit(self, request: Request) -> Response:
         after = request.query_params.get("after", "0")
         if not after.isdecimal():
             return JSONResponse({"error": f"after must be a line number, not {after!r}"}, status_code=400)
         return JSONResponse({"entries": self._world.audit.entries(int(after))})
 
-    async def requests(self, _request: Request) -> Response:
-        return JSONResponse({"requests": self._world.faults.requests()})
+    async def requests(self, request: Request) -> Response:
+        caller = request.query_params.get("caller")
+        return JSONResponse({"requests": self._world.faults.requests(caller)})
 
     async def spec_report(self, _request: Request) -> Response:
         if self._world.spec_checker is None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-REQUEST_LOG_LENGTH = 5_000
+REQUEST_LOG_LENGTH = 50_000
 
 When = Literal["before", "after"]
 
@@ -85,11 +85,15 @@ Fault = (
 
 
 class FaultRule(BaseModel):
-    """Which calls go wrong, how often, and how; `path` is a regular expression, sought behind the vendor's prefix."""
+    """Which calls go wrong, how often, and how; `path` is a regular expression, sought behind the vendor's prefix.
+
+    `caller` is who called under a name of its own, at `/as/<caller>/`; null: anybody.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     vendor: str
+    caller: str | None = None
     method: str | None = None
     path: str = ""
     times: int | None = Field(default=None, ge=1)
@@ -106,8 +110,9 @@ class FaultRule(BaseModel):
             raise ValueError(msg) from error
         return value
 
-    def matches(self, vendor: str, method: str, path: str) -> bool:
-        return self.vendor == vendor and self.method in (None, method) and re.search(self.path, path) is not None
+    def matches(self, vendor: str, caller: str, method: str, path: str) -> bool:
+        known = self.vendor == vendor and self.caller in (None, caller) and self.method in (None, method)
+        return known and re.search(self.path, path) is not None
 
 
 class _Armed:
@@ -120,11 +125,11 @@ class _Armed:
 
 
 class Faults:
-    """The armed rules in order, the calls now held, and the last 5,000 calls."""
+    """The armed rules in order, the calls now held, and the last 50,000 calls."""
 
     def __init__(self) -> None:
         self._armed: dict[str, _Armed] = {}
-        self._held: dict[str, list[asyncio.Event]] = {}
+        self._held: dict[str, list[asyncio.Future[bool]]] = {}
         self._log: deque[dict[str, Any]] = deque(maxlen=REQUEST_LOG_LENGTH)
         self._rules_made = 0
         self._calls_seen = 0
@@ -145,10 +150,10 @@ class Faults:
             self.release(name)
         return cleared
 
-    def take(self, vendor: str, method: str, path: str) -> Fault | None:
+    def take(self, vendor: str, caller: str, method: str, path: str) -> Fault | None:
         """The fault that the first matching rule has for this call; each rule counts its own skips and times."""
         for rule_id, armed in list(self._armed.items()):
-            if not armed.rule.matches(vendor, method, path):
+            if not armed.rule.matches(vendor, caller, method, path):
                 continue
             if armed.skip_left > 0:
                 armed.skip_left -= 1
@@ -160,25 +165,26 @@ class Faults:
             return armed.rule.fault
         return None
 
-    async def hold(self, name: str) -> None:
-        released = asyncio.Event()
-        self._held.setdefault(name, []).append(released)
+    async def hold(self, name: str) -> bool:
+        """Return when the name is released: whether the call goes on, or is lost."""
+        goes_on: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._held.setdefault(name, []).append(goes_on)
         try:
-            await released.wait()
+            return await goes_on
         finally:
-            self._forget(name, released)
+            self._forget(name, goes_on)
 
     def holds(self) -> dict[str, int]:
         return {name: len(waiting) for name, waiting in self._held.items()}
 
-    def release(self, name: str) -> int:
-        """Let every call now held under `name` go on; returns how many. A later match is held again."""
-        waiting = self._held.pop(name, [])
-        for released in waiting:
-            released.set()
+    def release(self, name: str, *, lost: bool = False) -> int:
+        """Let every call now held under `name` go on, or break off; returns how many. A later match is held again."""
+        waiting = [call for call in self._held.pop(name, []) if not call.done()]
+        for goes_on in waiting:
+            goes_on.set_result(not lost)
         return len(waiting)
 
-    def log(self, vendor: str, method: str, path: str, query: str, fault: Fault | None) -> dict[str, Any]:
+    def log(self, vendor: str, caller: str, method: str, path: str, query: str, fault: Fault | None) -> dict[str, Any]:
         """Note a call at its arrival; the caller fills in `status` once it is known (null: none was sent)."""
         self._calls_seen += 1
         at = datetime.now(UTC).isoformat(timespec="microseconds")
@@ -186,6 +192,7 @@ class Faults:
             "seq": self._calls_seen,
             "at": at,
             "vendor": vendor,
+            "caller": caller,
             "method": method,
             "path": path,
             "query": query,
@@ -195,12 +202,12 @@ class Faults:
         self._log.append(entry)
         return entry
 
-    def requests(self) -> list[dict[str, Any]]:
-        return list(self._log)
+    def requests(self, caller: str | None = None) -> list[dict[str, Any]]:
+        return [entry for entry in self._log if caller in (None, entry["caller"])]
 
-    def _forget(self, name: str, released: asyncio.Event) -> None:
+    def _forget(self, name: str, goes_on: asyncio.Future[bool]) -> None:
         waiting = self._held.get(name, [])
-        if released in waiting:
-            waiting.remove(released)
+        if goes_on in waiting:
+            waiting.remove(goes_on)
         if name in self._held and not waiting:
             del self._held[name]

@@ -43,8 +43,8 @@ class FaultMiddleware:
             await self._app(scope, receive, send)
             return
         call = await Call.read(scope, receive)
-        fault = self._faults.take(self._vendor, scope["method"], call.path)
-        entry = self._faults.log(self._vendor, scope["method"], call.path, call.query, fault)
+        fault = self._faults.take(self._vendor, call.caller, scope["method"], call.path)
+        entry = self._faults.log(self._vendor, call.caller, scope["method"], call.path, call.query, fault)
         try:
             reply = await self._reply(call, fault)
         except asyncio.CancelledError:
@@ -68,19 +68,22 @@ class FaultMiddleware:
             return self._rate_limit(fault)
         if isinstance(fault, ResetFault) and fault.when == "before":
             return None
-        await self._pause(fault, "before")
+        if not await self._pause(fault, "before"):
+            return None
         reply = await call.perform(self._app)
-        await self._pause(fault, "after")
-        return None if isinstance(fault, ResetFault) else _distorted(fault, reply)
+        goes_on = await self._pause(fault, "after")
+        return _distorted(fault, reply) if goes_on and not isinstance(fault, ResetFault) else None
 
-    async def _pause(self, fault: Fault | None, when: When) -> None:
+    async def _pause(self, fault: Fault | None, when: When) -> bool:
+        """Whether the call goes on after that."""
         match fault:
             case DelayFault() if fault.when == when:
                 await asyncio.sleep(fault.seconds)
             case HoldFault() if fault.when == when:
-                await self._faults.hold(fault.name)
+                return await self._faults.hold(fault.name)
             case _:
                 pass
+        return True
 
 
 class CheckMiddleware:

@@ -13,6 +13,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+CALLER = "caller"
+"""Where in a path the caller's name stands, when it has one."""
+
 # SO_LINGER on with zero seconds: close() then sends RST instead of FIN.
 LINGER_ZERO = struct.pack("ii", 1, 0)
 
@@ -37,12 +40,16 @@ class TrackedProtocol(H11Protocol):
 
 @dataclass(frozen=True)
 class Call:
-    """One request: who serves it, where its path begins after the mount prefix, and its whole body."""
+    """One request: who serves it, where its path begins after the mount prefix, its whole body, and the name of its caller.
+
+    `caller` is empty for whoever did not call under a name of its own.
+    """
 
     scope: Scope
     path: str
     body: bytes
     receive: Receive
+    caller: str = ""
 
     @classmethod
     async def read(cls, scope: Scope, receive: Receive) -> Self:
@@ -52,7 +59,8 @@ class Call:
             message = await receive()
             body += message.get("body", b"")
             more = message.get("more_body", False)
-        return cls(scope, scope["path"].removeprefix(scope.get("root_path", "")), body, receive)
+        caller = scope.get("path_params", {}).pop(CALLER, "")
+        return cls(scope, scope["path"].removeprefix(scope.get("root_path", "")), body, receive, caller)
 
     @property
     def query(self) -> str:

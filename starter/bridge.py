@@ -14,7 +14,6 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from types import FrameType
 
-import uvicorn
 from pydantic import Field
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -33,6 +32,7 @@ from domain.values import StrictValue, render_instant
 from starter.connection import connect
 from starter.desk import Desk
 from starter.intake import BodyRefusedError, Deliveries, Limits, read_body
+from starter.listening import listening
 from starter.poller import Poller
 from starter.requests import Delivery, TemporalUnavailableError, hint, request_extension
 from starter.signatures import CALL_HEADER, JIRA_HEADER, call_message, is_by, read_signature
@@ -45,7 +45,6 @@ IDENTIFIER_HEADER = "X-Atlassian-Webhook-Identifier"
 RETRY_AFTER_SECONDS = 5
 VERDICT_WITHIN = timedelta(seconds=15)
 READY_WITHIN = timedelta(seconds=2)
-STOP_SECONDS = 20
 
 
 class ExtensionCall(StrictValue):
@@ -146,7 +145,7 @@ class _Bridge:
 
     async def _take(self, news: News) -> Response:
         async with asyncio.timeout(self._limits.answer_within.total_seconds()):
-            told = await self._desk.tell(news.ticket, news.hint, by=news.by, note=news.event)
+            told = await self._desk.tell(news.ticket, news.hint, by=news.by, note=news.how)
         key, hint_name = news.ticket.key, news.hint or "start"
         log.info("webhook: %s %s by %r, %s: %s %s", key, news.event, news.by, hint_name, told.outcome, told.reason)
         return _answer(told.outcome, told.reason)
@@ -201,7 +200,7 @@ class _Bridge:
         if signature is None:
             raise _RefusedError(401, f"one header {header}: sha256=<64 hex digits> is needed")
         body = await read_body(request, self._limits)
-        message = body if header == JIRA_HEADER else call_message(request.url.path, body)
+        message = body if header == JIRA_HEADER else call_message(request.scope["path"], body)
         if not is_by(self._secret, signature, message):
             raise _RefusedError(401, f"the signature in {header} does not match; is the secret the same on both sides?")
         return body
@@ -258,19 +257,11 @@ async def serve(settings: Settings) -> None:
     try:
         app = build_bridge(settings, client, tickets)
         listener = _listen(ours)
-        config = uvicorn.Config(
-            app,
-            http="h11",
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=STOP_SECONDS,
-        )
         host, port = listener.getsockname()[:2]
-        sys.stdout.write(json.dumps({"bridge": f"http://{f'[{host}]' if ':' in host else host}:{port}"}) + "\n")
-        sys.stdout.flush()
-        await uvicorn.Server(config).serve(sockets=[listener])
+        with suppress(OSError):  # a disk that is full must not keep webhooks out
+            sys.stdout.write(json.dumps({"bridge": f"http://{f'[{host}]' if ':' in host else host}:{port}"}) + "\n")
+            sys.stdout.flush()
+        await listening(app).serve(sockets=[listener])
     finally:
         await tickets.close()
 

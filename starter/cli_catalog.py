@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The catalogue: what can be asked for.", no_args_is_help=True)
 
-Folder = Annotated[Path, typer.Argument(envvar="NIGHTLATCH_CATALOGUE", help="Folder of the catalogue's *.yaml files.")]
+Folder = Annotated[
+    Path,
+    typer.Argument(metavar="FOLDER", envvar="NIGHTLATCH_CATALOGUE", help="Folder of the catalogue's *.yaml files."),
+]
 DEFAULT_FOLDER = Path("catalog")
 
 
@@ -21,12 +24,9 @@ DEFAULT_FOLDER = Path("catalog")
 def check(folder: Folder = DEFAULT_FOLDER, as_json: Json = False) -> None:
     """Tell every fault as file:line: path: problem; remedy (exit code 1), or the digest of a sound catalogue."""
     with answering(as_json):
-        from activities.catalogue_files import CatalogueError, catalogue_digest, load_catalogue  # noqa: PLC0415 - slow
+        from activities.catalogue_files import catalogue_digest  # noqa: PLC0415 - slow
 
-        try:
-            catalogue = load_catalogue(folder)
-        except CatalogueError as error:
-            raise CommandError(str(error), ExitCode.REFUSED, faults=error.faults) from error
+        catalogue = _sound(folder)
         counts = {name: len(getattr(catalogue, name)) for name in ("entitlements", "targets")}
         counts["people"] = len(catalogue.people.people)
         digest = catalogue_digest(catalogue)
@@ -38,11 +38,21 @@ def check(folder: Folder = DEFAULT_FOLDER, as_json: Json = False) -> None:
 def show(folder: Folder = DEFAULT_FOLDER, as_json: Json = False) -> None:
     """What can be asked for, by whom, for how long, and who decides."""
     with answering(as_json):
-        from activities.catalogue_files import catalogue_digest, load_catalogue  # noqa: PLC0415 - slow
+        from activities.catalogue_files import catalogue_digest  # noqa: PLC0415 - slow
 
-        catalogue = load_catalogue(folder)
+        catalogue = _sound(folder)
         document = {"digest": catalogue_digest(catalogue), "catalogue": catalogue.model_dump(mode="json")}
         answer(document, as_json, lambda: _words(catalogue))
+
+
+def _sound(folder: Path) -> "Catalogue":
+    """Raises `CommandError` with every fault."""
+    from activities.catalogue_files import CatalogueError, load_catalogue  # noqa: PLC0415 - slow
+
+    try:
+        return load_catalogue(folder)
+    except CatalogueError as error:
+        raise CommandError(str(error), ExitCode.REFUSED, faults=error.faults) from error
 
 
 def _words(catalogue: "Catalogue") -> str:

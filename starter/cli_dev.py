@@ -14,13 +14,17 @@ app = typer.Typer(
 
 @app.command(epilog=EXIT_CODES)
 def up(as_json: Json = False) -> None:
-    """Start the stack and print its addresses."""
+    """Start the stack and print its addresses, and what to set in order to use it.
+
+    It is kept in `.nightlatch` of this folder, or where NIGHTLATCH_DEV_STATE says; each port can be chosen by
+    NIGHTLATCH_DEV_<TEMPORAL | UI | SANDBOX | BRIDGE>_PORT.
+    """
     _delegate("up", as_json)
 
 
 @app.command(epilog=EXIT_CODES)
 def down(as_json: Json = False) -> None:
-    """Stop the stack."""
+    """Stop the stack. Its state stays, and access that it holds is taken back after the next start."""
     _delegate("down", as_json)
 
 
@@ -34,4 +38,5 @@ def _delegate(name: str, as_json: bool) -> None:
     with answering(as_json):
         told: Any = getattr(importlib.import_module("starter.dev"), name)()
         document = told if isinstance(told, dict) else {}
-        answer(document, as_json, lambda: "\n".join(f"{part}  {what}" for part, what in document.items()))
+        width = max(map(len, document), default=0)
+        answer(document, as_json, lambda: "\n".join(f"{part:{width}}  {what}" for part, what in document.items()))

@@ -1,6 +1,7 @@
 """Commands that read Temporal: list, show, watch. They change nothing, and what they show is no evidence (`why` is)."""
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -8,20 +9,39 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from domain import search
+from domain.errors import InvalidInputError
 from starter.cli_output import EXIT_CODES, Json, answer, answering
+from starter.people_jira import ticket_key
 
 if TYPE_CHECKING:
     from starter.engine_reading import Report
 
 app = typer.Typer()
 
+STATES = ("opening", "pending", "looking", "active", "revoking", "stuck", "recording", "closed")
+"""What requests and leases put in the search attribute."""
+NARROW = 80
+ROWS_ABOVE = 12
+"""What `watch` shows above its timeline, so that the latest lines stay in sight."""
+BEGIN_SECONDS = 10.0
+"""A ticket that was just made becomes a request when its webhook has arrived."""
+NOTHING = "nothing of that kind; --all shows what is over, too"
+
+
+def complete_states(incomplete: str) -> list[str]:
+    """For the shell."""
+    return [state for state in STATES if state.startswith(incomplete.lower())]
+
+
 Key = Annotated[str, typer.Argument(metavar="KEY", help="Ticket key (SEC-42), or a request's workflow id.")]
 
 
 @app.command("list", epilog=EXIT_CODES)
 def list_requests(
-    state: Annotated[str, typer.Option(help="Only in this state: pending, active, revoking, stuck, ...")] = "",
-    subject: Annotated[str, typer.Option(help="Only this person's.")] = "",
+    state: Annotated[
+        str, typer.Option(help=f"Only in this state: {', '.join(STATES)}.", autocompletion=complete_states)
+    ] = "",
+    subject: Annotated[str, typer.Option(help="Only this person's, by the catalogue's name.")] = "",
     target: Annotated[str, typer.Option(help="Only this target, by name or <vendor>/<instance>/<scope>/<id>.")] = "",
     ticket: Annotated[str, typer.Option(help="Only this ticket's.")] = "",
     closed_too: Annotated[bool, typer.Option("--all", help="Also what is over.")] = False,
@@ -29,9 +49,13 @@ def list_requests(
     as_json: Json = False,
 ) -> None:
     """Who has what, until when: each lease, and each request that has none."""
-    wanted = {search.STATE: state, search.SUBJECT: subject, search.TARGET: target, search.TICKET: ticket.upper()}
     with answering(as_json):
-        asyncio.run(_list({name: value for name, value in wanted.items() if value}, closed_too, limit, as_json))
+        if state and state.lower() not in STATES:
+            raise InvalidInputError(f"{state[:40]!r} is no state; name one of {', '.join(STATES)}")
+        key = ticket_key(ticket) if ticket else ""
+        wanted = {search.STATE: state.lower(), search.SUBJECT: subject, search.TARGET: target, search.TICKET: key}
+        filters = {name: value for name, value in wanted.items() if value}
+        asyncio.run(_list(filters, closed_too or state.lower() == "closed", limit, as_json))
 
 
 @app.command(epilog=EXIT_CODES)
@@ -59,7 +83,8 @@ async def _list(filters: dict[str, str], closed_too: bool, limit: int, as_json: 
     async with engine() as client:
         rows, is_cut = await find_rows(client, filters=filters, closed_too=closed_too, limit=limit)
     document = {"rows": [row.model_dump(mode="json") for row in rows], "complete": not is_cut}
-    answer(document, as_json, lambda: rows_table(rows, datetime.now(UTC)) if rows else "nothing")
+    narrow = shutil.get_terminal_size().columns < NARROW
+    answer(document, as_json, lambda: rows_table(rows, datetime.now(UTC), narrow=narrow) if rows else NOTHING)
     if is_cut:
         typer.echo(f"nightlatch: there is more than the newest {limit}; narrow it, or raise --limit", err=True)
 
@@ -69,7 +94,7 @@ async def _show(key: str, as_json: bool) -> None:
     from starter.engine_reading import engine, find_request, read_report  # noqa: PLC0415 - slow
 
     async with engine() as client:
-        report = await read_report(await find_request(client, key))
+        report = await read_report(client, await find_request(client, key))
     answer(report.model_dump(mode="json"), as_json, lambda: report_view(report, datetime.now(UTC)))
 
 
@@ -77,32 +102,46 @@ async def _watch(key: str, interval: float, as_json: bool) -> None:
     from rich.console import Console  # noqa: PLC0415 - slow
     from rich.live import Live  # noqa: PLC0415 - slow
 
-    from starter.cli_views import LATEST, report_view  # noqa: PLC0415 - slow
+    from starter.cli_views import report_view, timed_lines  # noqa: PLC0415 - slow
 
     console = Console(highlight=False, markup=False, quiet=as_json)
-    with Live(console=console, auto_refresh=False, transient=True) as live:
+    told = 0
 
-        def draw(report: "Report", note: str) -> None:
-            live.update(report_view(report, datetime.now(UTC), entries=LATEST, note=note), refresh=True)
+    def redraw(report: "Report", note: str) -> None:
+        room = max(3, console.height - ROWS_ABOVE - len(report.status.leases))
+        live.update(report_view(report, datetime.now(UTC), entries=room, note=note), refresh=True)
 
-        report = await _follow(key, interval, draw)
+    def go_on(report: "Report", note: str) -> None:
+        nonlocal told
+        entries = report.timeline.entries[told:]
+        told += len(entries)
+        if entries or note:
+            console.print(timed_lines(entries, note))
+
+    if console.is_terminal:
+        with Live(console=console, auto_refresh=False, transient=True) as live:
+            report = await _follow(key, interval, redraw)
+    else:
+        report = await _follow(key, interval, go_on)
     answer(report.model_dump(mode="json"), as_json, lambda: report_view(report, datetime.now(UTC)))
 
 
 async def _follow(key: str, interval: float, draw: "Callable[[Report, str], None]") -> "Report":
-    """Look until the request is over. A worker that is away for a while is waited for; a request that is gone is not."""
-    from temporalio.service import RPCError  # noqa: PLC0415 - slow
+    """Look until the request is over. One that is not begun yet, and a server or worker that is away, are waited for."""
+    from temporalio.service import RPCError, RPCStatusCode  # noqa: PLC0415 - slow
 
-    from starter.engine_reading import engine, find_request, read_report  # noqa: PLC0415 - slow
+    from starter.engine_reading import WATCH_PATIENCE, engine, find_request, read_report  # noqa: PLC0415 - slow
 
     async with engine() as client:
-        handle = await find_request(client, key)
-        report = await read_report(handle)
+        handle = await find_request(client, key, patience_seconds=BEGIN_SECONDS)
+        report, away = await read_report(client, handle), ""
         while not report.is_over:
-            draw(report, "")
+            draw(report, away)
             await asyncio.sleep(interval)
             try:
-                report = await read_report(handle)
+                report, away = await read_report(client, handle, WATCH_PATIENCE), ""
             except RPCError as error:
-                draw(report, f"no answer now, still asking: {error.message}")
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    raise
+                away = f"no answer from Temporal now, still asking: {error.message}"
         return report

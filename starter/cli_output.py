@@ -1,9 +1,10 @@
 """How the command line answers: one JSON document or words for people, errors in a line or two, and what exit codes mean."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output, and nothing else.")]
 Document = dict[str, Any]
+UNFOLDED = 10_000
 
 
 class ExitCode(IntEnum):
@@ -24,10 +26,12 @@ class ExitCode(IntEnum):
     USAGE = 2
     UNREACHABLE = 3
     NOT_FOUND = 4
+    DEFECT = 5
 
 
 EXIT_CODES = (
-    "Exit codes: 0 done; 1 refused, or the answer is no; 2 wrong usage or configuration; 3 not reachable; 4 not found."
+    "Exit codes: 0 done; 1 refused, or the answer is no; 2 wrong usage or configuration; 3 not reachable; 4 not found;"
+    " 5 a defect of nightlatch itself; 130 interrupted."
 )
 
 _OF_VENDOR = {
@@ -50,16 +54,21 @@ class CommandError(NightlatchError):
 
 @contextmanager
 def answering(as_json: bool) -> Iterator[None]:
-    """Turn every expected failure into a message on standard error and an exit code. All else is a defect, and shown whole."""
+    """Turn every expected failure into a message on standard error and an exit code."""
     try:
         yield
     except NightlatchError as error:
-        code = _exit_code(error)
-        sys.stderr.write(f"nightlatch: {plain(str(error))}\n")
+        facts = error.facts if isinstance(error, CommandError) else {}
+        raise typer.Exit(complain(str(error), exit_code(error), as_json=as_json, **facts)) from error
+
+
+def complain(message: str, code: ExitCode, *, as_json: bool, **facts: Any) -> int:
+    """Say on standard error why the work was not done, and with `--json` on standard output too; returns the exit code."""
+    with suppress(OSError):
+        sys.stderr.write(f"nightlatch: {plain(message)}\n")
         if as_json:
-            facts = error.facts if isinstance(error, CommandError) else {}
-            _write_json({"ok": False, "error": str(error), "exit_code": int(code)} | facts)
-        raise typer.Exit(code) from error
+            _write_json({"ok": False, "error": message, "exit_code": int(code)} | facts)
+    return int(code)
 
 
 def answer(document: Document, as_json: bool, render: "Callable[[], RenderableType]") -> None:
@@ -73,7 +82,9 @@ def answer(document: Document, as_json: bool, render: "Callable[[], RenderableTy
         return
     from rich.console import Console  # noqa: PLC0415 - slow, and not needed for words or --json
 
-    Console(highlight=False, markup=False).print(rendered)
+    # What is read by another program is not folded to a terminal's width: one line stays one line.
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else UNFOLDED
+    Console(highlight=False, markup=False, width=width).print(rendered)
 
 
 def plain(text: str) -> str:
@@ -81,7 +92,8 @@ def plain(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
-def _exit_code(error: NightlatchError) -> ExitCode:
+def exit_code(error: NightlatchError) -> ExitCode:
+    """What this failure means to a script."""
     if isinstance(error, CommandError):
         return error.code
     if isinstance(error, VendorError):

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from domain.durations import parse_duration, render_duration
-from domain.errors import InvalidInputError
+from domain.errors import InvalidInputError, VendorError
 from domain.ids import TicketRef
 from domain.ticket import TicketComment
 from domain.values import render_instant
-from starter.cli_output import EXIT_CODES, CommandError, Document, ExitCode, Json, answer, answering
+from starter.cli_output import EXIT_CODES, CommandError, Document, ExitCode, Json, answer, answering, exit_code
 from starter.people_jira import load_person, ticket_key
 
 if TYPE_CHECKING:
@@ -23,9 +23,17 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-As = Annotated[str | None, typer.Option("--as", metavar="PROFILE", help="Act as this profile of the profile file.")]
+As = Annotated[
+    str | None,
+    typer.Option("--as", metavar="PROFILE", help="Act as this profile of the profile file.", envvar="NIGHTLATCH_AS"),
+]
 ProfileFile = Annotated[
-    Path | None, typer.Option(help="TOML file of profiles; default ~/.config/nightlatch/people.toml.")
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="TOML file of profiles; default ~/.config/nightlatch/people.toml.",
+        envvar="NIGHTLATCH_PROFILE_FILE",
+    ),
 ]
 Key = Annotated[str, typer.Argument(metavar="KEY", help="Ticket key, for example SEC-42.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the ticket.")]
@@ -35,10 +43,26 @@ SETTLE_SECONDS = 3.0
 """How long after its comment Nightlatch may take to move the ticket's own field."""
 
 
+def complete_entitlements(incomplete: str) -> list[str]:
+    """For the shell, from the catalogue if there is one at hand: never a word more than that, and never an error."""
+    with suppress(Exception):
+        from activities.catalogue_files import load_catalogue  # noqa: PLC0415 - slow
+
+        return [key for key in sorted(load_catalogue(_catalogue_folder()).entitlements) if key.startswith(incomplete)]
+    return []
+
+
 @app.command(epilog=EXIT_CODES)
 def request(
-    entitlement: Annotated[str, typer.Argument(help="What to ask for, as the catalogue names it.")],
-    duration: Annotated[str, typer.Argument(help="For how long: 30m, 2h, 1h30m.")],
+    entitlement: Annotated[
+        str,
+        typer.Argument(
+            metavar="ENTITLEMENT",
+            help="What to ask for, as the catalogue names it.",
+            autocompletion=complete_entitlements,
+        ),
+    ],
+    duration: Annotated[str, typer.Argument(metavar="DURATION", help="For how long: 30m, 2h, 1h30m.")],
     reason: Annotated[str, typer.Option(help="Why the access is needed; approvers read it.")],
     person_for: Annotated[
         str,
@@ -92,10 +116,12 @@ def revoke(
     key: Key, reason: Reason = "", profile: As = None, profile_file: ProfileFile = None, as_json: Json = False
 ) -> None:
     """End the access now, or withdraw the request: writes `/revoke` on the ticket."""
-    with answering(as_json), _person(profile, profile_file) as (person, _):
+    with answering(as_json), _person(profile, profile_file) as (person, settings):
         ticket = person.find(ticket_key(key))
         posted = person.comment(ticket, f"/revoke {reason}")
         said = f"asked to end the access; it is gone when the ticket says so: nightlatch watch {ticket.key}"
+        if (stood := person.stands_in(ticket)) in _over(settings):
+            said = f"asked to end the access; the ticket stands in {stood!r}, so none should be left"
         _told(person, ticket, as_json, said, comment_id=posted.comment_id)
 
 
@@ -113,20 +139,33 @@ def extend(
         more = render_duration(parse_duration(span))
         with _person(profile, profile_file) as (person, settings):
             ticket = person.find(ticket_key(key))
+            if (stood := person.stands_in(ticket)) in _over(settings):
+                message = (
+                    f"{ticket.key} stands in {stood!r}: there is no access to extend; ask anew: nightlatch request"
+                )
+                raise CommandError(message, ExitCode.REFUSED)
             before = person.access_until(ticket)
             wish = person.comment(ticket, f"/extend {more}")
-            until, said = _await_answer(person, settings, ticket, wish, before, wait)
+            patience = wait if stood == settings.active_status else min(wait, SETTLE_SECONDS)
+            until, said = _await_answer(person, settings, ticket, wish, before, patience)
             facts: Document = {
                 "wish_id": wish.comment_id,
                 "answer": said,
                 "until": render_instant(until) if until else None,
             }
             if until is not None:
-                _told(person, ticket, as_json, f"extended until {render_instant(until)}", **facts)
+                _told(person, ticket, as_json, f"extended until {until:%Y-%m-%d %H:%M:%SZ}", **facts)
             elif said:
-                raise CommandError(f"{ticket.key}: not extended; the ticket says: {said}", ExitCode.REFUSED, **facts)
+                raise CommandError(f"{ticket.key}: {said}", ExitCode.REFUSED, **facts)
             else:
-                _told(person, ticket, as_json, f"asked for {more} more; the answer comes on the ticket", **facts)
+                active = stood == settings.active_status
+                when = "" if active else f"; it is judged once the access is active, and the ticket stands in {stood!r}"
+                said = f"asked for {more} more; the answer comes on the ticket{when}"
+                _told(person, ticket, as_json, said, **facts)
+
+
+def _over(settings: "PersonSettings") -> tuple[str, str]:
+    return settings.declined_status, settings.closed_status
 
 
 def _await_answer(
@@ -167,6 +206,11 @@ def _person(profile: str | None, file: Path | None) -> "Iterator[tuple[JiraPerso
     person = JiraPerson(settings)
     try:
         yield person, settings
+    except VendorError as error:
+        code = exit_code(error)
+        if code is not ExitCode.UNREACHABLE:
+            raise
+        raise CommandError(f"{error} Jira's address is {settings.url}", code) from error
     finally:
         person.close()
 
@@ -177,13 +221,17 @@ def _account_of(person: str) -> str:
         return person
     from activities.catalogue_files import load_catalogue  # noqa: PLC0415 - only for --for
 
-    folder = Path(os.environ.get("NIGHTLATCH_CATALOGUE", "catalog"))
+    folder = _catalogue_folder()
     people = load_catalogue(folder).people.people
     if person not in people:
         raise InvalidInputError(
             f"{person!r} is no person of the catalogue in {folder}; name one of them, or an accountId"
         )
     return people[person].jira[0]
+
+
+def _catalogue_folder() -> Path:
+    return Path(os.environ.get("NIGHTLATCH_CATALOGUE", "catalog"))
 
 
 def _told(person: "JiraPerson", ticket: TicketRef, as_json: bool, said: str, **facts: object) -> None:

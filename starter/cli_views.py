@@ -20,17 +20,18 @@ _STYLES = {
     LeaseState.PROVING: "yellow",
     LeaseState.STUCK: "bold red",
 }
-LATEST = 15
+_HELD = frozenset({LeaseState.ACTIVE, LeaseState.EXTENDING})
 
 
-def rows_table(rows: Iterable[Row], now: datetime) -> Table:
-    """Who has what, until when."""
-    table = Table("ticket", "subject", "target", "state", "until", "left", box=None, pad_edge=False)
+def rows_table(rows: Iterable[Row], now: datetime, *, narrow: bool = False) -> Table:
+    """Who has what, until when; a narrow terminal is told only what is left."""
+    ends = (("left", 1),) if narrow else (("until", 1), ("left", 1))
+    table = _table(("ticket", 1), ("subject", 0), ("target", 0), ("state", 1), *ends)
     for row in rows:
-        cells = [row.ticket, row.subject, row.target]
-        table.add_row(
-            *map(_text, cells), _state(row.state), _text(_clock(row.until)), _text(_left(row.until, now, row.running))
-        )
+        until, left = (row.until if row.running else None), _left(row.until, now, row.state)
+        cells = map(_text, (row.ticket, row.subject, row.target))
+        clock = () if narrow else (_text(_clock(until)),)
+        table.add_row(*cells, _state(row.state), *clock, _text(left))
     return table
 
 
@@ -38,26 +39,46 @@ def report_view(report: Report, now: datetime, *, entries: int | None = None, no
     """One request: what it is about, its leases, and what happened (the last `entries`)."""
     parts: list[RenderableType] = [_summary(report.status, report.run_status, now)]
     if report.status.leases:
-        leases = Table("target", "state", "until", "left", "note", box=None, pad_edge=False)
+        leases = _table(("target", 0), ("state", 1), ("until", 1), ("left", 1), ("note", 0))
         for line in report.status.leases:
-            left = _left(line.expires_at, now, line.state is not LeaseState.CLOSED)
+            until = line.expires_at if line.state is not LeaseState.CLOSED else None
+            left = _left(line.expires_at, now, line.state)
             leases.add_row(
-                _text(line.target_name),
-                _state(line.state),
-                _text(_clock(line.expires_at)),
-                _text(left),
-                _text(line.note),
+                _text(line.target_name), _state(line.state), _text(_clock(until)), _text(left), _text(line.note)
             )
         parts += [Text(), leases]
     happened = report.timeline.entries if entries is None else report.timeline.entries[-entries:]
-    parts += [Text(), *(_entry(entry) for entry in happened)]
-    return Group(*parts, *([Text(plain(note), style="red")] if note else []))
+    return Group(*parts, Text(), timed_lines(happened, note))
+
+
+def timed_lines(entries: Iterable[TimelineEntry], note: str = "") -> RenderableType:
+    """What happened when, a line each; what is long goes on below itself."""
+    lines = timed((_clock(entry.at), _text(entry.what)) for entry in entries)
+    return Group(lines, *([Text(plain(note), style="red")] if note else []))
+
+
+def timed(lines: Iterable[tuple[str, Text]]) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column(overflow="fold")
+    for at, what in lines:
+        table.add_row(Text(plain(at)), what)
+    return table
+
+
+def _table(*columns: tuple[str, int]) -> Table:
+    """Columns by name, each kept in one line (1) or folded where the terminal is narrow (0). Nothing is cut off."""
+    table = Table(box=None, pad_edge=False)
+    for name, is_whole in columns:
+        table.add_column(name, no_wrap=bool(is_whole), overflow="fold")
+    return table
 
 
 def _summary(view: StatusView, run_status: str, now: datetime) -> Table:
     about = Table(box=None, show_header=False, pad_edge=False)
-    state = f"{view.state}" + (f" ({view.outcome}: {view.why})" if view.outcome else "")
-    until = f"{_clock(view.expires_at)} (left {_left(view.expires_at, now, True)})" if view.expires_at else ""
+    state = f"{view.state}" + (f" ({view.outcome.replace('_', ' ')}: {view.why})" if view.outcome else "")
+    left = _left(view.expires_at, now, view.state)
+    until = f"{_clock(view.expires_at)} (left {left})" if left else ""
     lines = {
         "ticket": view.ticket.key,
         "access": view.entitlement,
@@ -73,10 +94,6 @@ def _summary(view: StatusView, run_status: str, now: datetime) -> Table:
     return about
 
 
-def _entry(entry: TimelineEntry) -> Text:
-    return Text.assemble((_clock(entry.at), "dim"), "  ", plain(entry.what))
-
-
 def _state(state: str) -> Text:
     return Text(plain(state), style=_STYLES.get(state, ""))  # type: ignore[call-overload]
 
@@ -89,5 +106,6 @@ def _clock(at: datetime | None) -> str:
     return at.strftime("%Y-%m-%d %H:%M:%SZ") if at else ""
 
 
-def _left(until: datetime | None, now: datetime, running: bool) -> str:
-    return render_duration(remaining(now, until)) if until and running else ""
+def _left(until: datetime | None, now: datetime, state: str) -> str:
+    """Nothing for what is not held: the end of a lease that is being taken back says nothing about its access."""
+    return render_duration(remaining(now, until)) if until and state in _HELD else ""

@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from domain.errors import InvalidInputError
 from starter.cli_output import EXIT_CODES, CommandError, Document, ExitCode, Json, answer, answering, plain
 from starter.people_jira import ticket_key
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import RenderableType
 
     from domain.ticket import TicketView
@@ -45,21 +48,46 @@ def why(
             "records": records,
         }
         if is_sound or not as_json:
-            answer(document, as_json, lambda: _table(view, lines))
+            answer(document, as_json, lambda: _told(view, lines, _person(settings.catalogue, view.reporter)))
         if not is_sound:
             message = f"{view.ref.key} bears records that do not verify; trust none of those"
             raise CommandError(message, ExitCode.REFUSED, **document)
 
 
-def _table(view: "TicketView", lines: "list[Line]") -> "RenderableType":
+def _told(view: "TicketView", lines: "list[Line]", asked_by: str) -> "RenderableType":
     from rich.console import Group  # noqa: PLC0415 - slow
-    from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    about = f"{view.ref.key}: {view.entitlement} for {view.duration}, asked by {view.reporter}: {view.reason}"
-    table = Table("time", "what", "signature", "told", box=None, pad_edge=False)
+    from starter.cli_views import timed  # noqa: PLC0415
+
+    about = f"{view.ref.key}: {view.entitlement} for {view.duration}, asked by {asked_by}: {view.reason}"
+    shown = []
     for line in lines:
-        verdict = Text("ok", style="green") if line.verified else Text("NOT OK", style="bold red")
+        verdict = (" ok  ", "green") if line.verified else ("NOT OK ", "bold red")
         told = line.told if line.verified else f"{line.told} [{line.problem}]"
-        table.add_row(Text(plain(line.at)), Text(plain(line.kind)), verdict, Text(plain(told)))
-    return Group(Text(plain(about)), Text(), table)
+        what = Text.assemble(verdict, (plain(line.kind.replace("_", " ")), "bold"), "  ", plain(told))
+        shown.append((_second(line.at), what))
+    every = f"Each of the {len(lines)} records is signed by a trusted key, and stands in its place."
+    end = [Text(), Text(every)] if all(line.verified for line in lines) else []
+    return Group(Text(plain(about)), Text(), timed(shown), *end)
+
+
+def _second(at: str) -> str:
+    """What stands in a record that does not verify may be no instant at all."""
+    from starter.record_words import instant  # noqa: PLC0415 - slow
+
+    try:
+        return instant(at)
+    except ValueError:
+        return at
+
+
+def _person(folder: "Path", account: str) -> str:
+    """The catalogue's name of an account; the account itself where the catalogue does not know or tell."""
+    from activities.catalogue_files import load_catalogue  # noqa: PLC0415 - slow
+
+    try:
+        people = load_catalogue(folder).people.people
+    except InvalidInputError:
+        return account
+    return next((name for name, person in people.items() if account in person.jira), account)

@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import re
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -29,6 +30,10 @@ _TYPES = {
 }
 
 
+class TemporalUnreachableError(InvalidInputError):
+    """Nobody answers at the address, or not in the way that was asked for."""
+
+
 async def connect(
     *,
     codec: PayloadCodec | None = None,
@@ -40,7 +45,8 @@ async def connect(
     """A client for the namespace that `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, ... or the profile `TEMPORAL_PROFILE` name.
 
     Raises:
-        InvalidInputError: the configuration cannot be used, or nobody answers at the address within `patience`.
+        TemporalUnreachableError: nobody answers at the address within `patience`.
+        InvalidInputError: the configuration cannot be used.
     """
     atexit.unregister(_settle)
     atexit.register(_settle)
@@ -105,7 +111,14 @@ def _configuration() -> ClientConnectConfig:
 
 
 def _unreachable(address: str, cause: str) -> InvalidInputError:
-    return InvalidInputError(
-        f"Temporal at {address} cannot be used: {cause}. Is it running? Set TEMPORAL_ADDRESS (and TEMPORAL_NAMESPACE, "
-        "TEMPORAL_API_KEY, TEMPORAL_TLS, ... as needed)"
-    )
+    """The cause as people read it. The SDK tells its own as nested structures of its core."""
+    if "invalid target URL" in cause:
+        return InvalidInputError(f"TEMPORAL_ADDRESS is {address!r}, which is no address: write <host>:<port>")
+    told = re.findall(r'(?:message|error): "([^"]+)"', cause)
+    remedy = "is it running there? TEMPORAL_ADDRESS says where; `nightlatch dev status` knows the embedded one"
+    if "InvalidContentType" in cause or "Certificate" in cause or "InvalidMessage" in cause:
+        told = ["the encryption of the connection does not fit"]
+        remedy = "an API key switches TLS on; set TEMPORAL_TLS and TEMPORAL_TLS_... as the server has it"
+    elif "PermissionDenied" in cause or "Unauthenticated" in cause:
+        remedy = "check TEMPORAL_API_KEY and TEMPORAL_NAMESPACE"
+    return TemporalUnreachableError(f"Temporal at {address} cannot be used: {told[-1] if told else cause}; {remedy}")

@@ -2,11 +2,13 @@
 
 import asyncio
 import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from domain.errors import InvalidInputError
@@ -51,7 +53,8 @@ def status() -> dict[str, str]:
     home = Home.from_environment()
     stack = home.load()
     running = running_parts(stack)
-    told = {name: "running" if running.get(name) else "not running" for name in PARTS}
+    told = {"folder": str(home.folder)}
+    told |= {name: "running" if running.get(name) else "not running" for name in PARTS}
     return told | (addresses(home, stack) if is_whole(stack) else {})
 
 
@@ -63,14 +66,15 @@ def is_whole(stack: Stack) -> bool:
 def addresses(home: Home, stack: Stack) -> dict[str, str]:
     """Where to look, and what a command needs in order to speak to this stack."""
     pointers = " ".join(f"{name}={shlex.quote(value)}" for name, value in home.pointers().items())
+    command = "nightlatch" if shutil.which("nightlatch") else str(Path(sys.executable).with_name("nightlatch"))
     return {
         "tickets": f"{stack.sandbox}/jira/",
         "temporal-ui": stack.temporal_ui,
         "temporal-grpc": f"{HOST}:{stack.ports.temporal}",
         "webhooks": f"{stack.bridge}/webhooks/jira",
         "logs": str(home.logs),
-        "act-as": f"nightlatch request ... --as alice --profile-file {shlex.quote(str(home.people))}",
-        "look-with": f"export {pointers}",
+        "first": f"export {pointers}",
+        "then": f'{command} request aws-prod-admin 10m --reason "try it" --as alice',
     }
 
 

@@ -137,7 +137,11 @@ class Home:
 
     def pointers(self) -> dict[str, str]:
         """What a command needs in its environment in order to speak to this stack."""
-        return {FILE_VARIABLE: str(self.config), "TEMPORAL_CONFIG_FILE": str(self.profile)}
+        return {
+            FILE_VARIABLE: str(self.config),
+            "TEMPORAL_CONFIG_FILE": str(self.profile),
+            "NIGHTLATCH_PROFILE_FILE": str(self.people),
+        }
 
 
 def choose_ports(remembered: Ports, environment: Mapping[str, str]) -> Ports:

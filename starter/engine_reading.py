@@ -1,10 +1,13 @@
 """What the command line reads from Temporal: rows by search attributes, and a request's own answers. Nothing here writes."""
 
+import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.client import (
     Client,
     WorkflowExecution,
@@ -14,21 +17,28 @@ from temporalio.client import (
     WorkflowQueryRejectedError,
 )
 from temporalio.common import SearchAttributeKey
+from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain import search
 from domain.errors import InvalidInputError
 from domain.ids import parse_request_workflow_id
-from domain.messages import StatusView, TimelineView
+from domain.lease import LeaseState
+from domain.messages import LeaseLine, StatusView, TimelineView
 from domain.request import RequestState
 from domain.values import Instant, Value
 from starter.cli_output import CommandError, ExitCode
-from starter.connection import connect
+from starter.connection import TemporalUnreachableError, connect
+from starter.people_jira import ticket_key
 from starter.requests import WORKFLOW_TYPE
 
 LEASE_TYPE = "LeaseWorkflow"
+NO_NAMESPACE = NamespaceNotFoundFailure.DESCRIPTOR
 PATIENCE = timedelta(seconds=10)
-_PLAIN_VALUE = re.compile(r"[A-Za-z0-9 ._:@/+-]{1,200}")
+POLL_SECONDS = 0.5
+LEASE_PATIENCE = timedelta(seconds=2)
+WATCH_PATIENCE = timedelta(seconds=2)
+_QUOTABLE = re.compile(r"""[^'"\\]{1,200}""")
 
 
 class Row(Value):
@@ -67,8 +77,9 @@ async def engine() -> AsyncIterator[Client]:
         CommandError: nobody answers there, or the namespace was not set up.
     """
     try:
-        client = await connect(patience=PATIENCE)
-    except InvalidInputError as error:
+        # The SDK's own log would be written over what `watch` draws; what it has to say comes as an error here.
+        client = await connect(patience=PATIENCE, runtime=Runtime(telemetry=TelemetryConfig(logging=None)))
+    except TemporalUnreachableError as error:
         raise CommandError(str(error), ExitCode.UNREACHABLE) from error
     try:
         yield client
@@ -83,47 +94,67 @@ async def find_rows(client: Client, *, filters: dict[str, str], closed_too: bool
     terms += [] if closed_too else ["ExecutionStatus = 'Running'"]
     found = [row async for row in client.list_workflows(" AND ".join(terms), limit=limit + 1)]
     rows = [_row(execution) for execution in found[:limit]]
-    with_lease = {row.ticket for row in rows if row.kind == "lease" and row.running}
-    return [row for row in rows if row.kind == "lease" or row.ticket not in with_lease], len(found) > limit
+    with_lease = {(row.ticket, row.running) for row in rows if row.kind == "lease"}
+    return [row for row in rows if row.kind == "lease" or (row.ticket, row.running) not in with_lease], len(
+        found
+    ) > limit
 
 
-async def find_request(client: Client, key: str) -> WorkflowHandle[object, object]:
-    """The latest request of the ticket `key`; a request's workflow id is taken as it is.
+async def find_request(client: Client, key: str, *, patience_seconds: float = 0) -> WorkflowHandle[object, object]:
+    """The latest request of the ticket `key`, waited for if need be; a request's workflow id is taken as it is.
 
     Raises:
+        InvalidInputError: `key` is neither.
         CommandError: Temporal knows none.
     """
     if key.startswith("request:"):
         parse_request_workflow_id(key)
         return client.get_workflow_handle(key)
-    query = f"WorkflowType = '{WORKFLOW_TYPE}' AND {search.TICKET} = '{_quotable(key.upper())}'"
-    found = [execution async for execution in client.list_workflows(query, limit=50)]
-    if not found:
+    query = f"WorkflowType = '{WORKFLOW_TYPE}' AND {search.TICKET} = '{ticket_key(key)}'"
+    deadline = time.monotonic() + patience_seconds
+    while not (found := [execution async for execution in client.list_workflows(query, limit=50)]):
+        if time.monotonic() < deadline:
+            await asyncio.sleep(POLL_SECONDS)
+            continue
         raise CommandError(
-            f"Temporal knows no request of ticket {key}: it may be too new, too old, or none;"
-            f" `nightlatch why {key}` reads the ticket itself",
+            f"Temporal knows no request of ticket {ticket_key(key)}: it may be too new (try again), too old, or none;"
+            f" `nightlatch why {ticket_key(key)}` reads the ticket itself",
             ExitCode.NOT_FOUND,
         )
     return client.get_workflow_handle(max(found, key=lambda execution: execution.start_time).id)
 
 
-async def read_report(handle: WorkflowHandle[object, object]) -> Report:
-    """Ask the request, and describe its run.
+async def read_report(client: Client, handle: WorkflowHandle[object, object], patience: timedelta = PATIENCE) -> Report:
+    """Ask the request, each lease that it holds, and describe its run.
 
     Raises:
         CommandError: the request cannot answer.
         RPCError: the engine cannot, or no worker of ours is at work.
     """
-    described = await handle.describe(rpc_timeout=PATIENCE)
+    described = await handle.describe(rpc_timeout=patience)
     try:
-        status = await handle.query("status", result_type=StatusView, rpc_timeout=PATIENCE)
-        timeline = await handle.query("timeline", result_type=TimelineView, rpc_timeout=PATIENCE)
+        status = await handle.query("status", result_type=StatusView, rpc_timeout=patience)
+        timeline = await handle.query("timeline", result_type=TimelineView, rpc_timeout=patience)
     except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
         raise CommandError(
             f"{handle.id} does not answer: {error}; look at it in the Temporal UI", ExitCode.REFUSED
         ) from error
     run_status = described.status.name.lower() if described.status else "unknown"
+    leases = tuple([await _as_it_says_itself(client, line) for line in status.leases])
+    status = status.model_copy(update={"leases": leases})
     return Report(workflow_id=handle.id, run_status=run_status, status=status, timeline=timeline)
+
+
+async def _as_it_says_itself(client: Client, line: LeaseLine) -> LeaseLine:
+    """The lease's own word: only it knows that a removal is late. What the request says of it, if it cannot answer."""
+    if line.state not in {LeaseState.ACTIVE, LeaseState.REVOKING}:
+        return line
+    try:
+        lease = client.get_workflow_handle(line.lease_id)
+        own: LeaseLine = await lease.query("status", result_type=LeaseLine, rpc_timeout=LEASE_PATIENCE)
+    except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError):
+        return line
+    return own
 
 
 def _row(execution: WorkflowExecution) -> Row:
@@ -143,14 +174,17 @@ def _row(execution: WorkflowExecution) -> Row:
 
 
 def _quotable(value: str) -> str:
-    if not _PLAIN_VALUE.fullmatch(value):
-        raise InvalidInputError(f"{value[:40]!r} cannot be searched for: use letters, digits, spaces and . _ : @ / + -")
+    if not _QUOTABLE.fullmatch(value) or not value.isprintable():
+        raise InvalidInputError(f"{value[:40]!r} cannot be searched for: leave out quotes and backslashes")
     return value
 
 
 def _explained(error: RPCError, client: Client) -> CommandError:
     where = f"Temporal (namespace {client.namespace!r})"
     match error.status:
+        case RPCStatusCode.NOT_FOUND if any(detail.Is(NO_NAMESPACE) for detail in error.grpc_status.details):
+            message = f"Temporal has no namespace {client.namespace!r}: name one in TEMPORAL_NAMESPACE, or have it made"
+            return CommandError(message, ExitCode.USAGE)
         case RPCStatusCode.NOT_FOUND:
             return CommandError(f"{where} knows no such workflow: {error.message}", ExitCode.NOT_FOUND)
         case RPCStatusCode.INVALID_ARGUMENT:

@@ -24,17 +24,27 @@ class Mark(StrictValue):
     owed: tuple[TicketRef, ...] = ()
 
 
+def first_mark(now: datetime) -> Mark:
+    """Where polling begins when nothing is known: a day back, which repeats hints."""
+    return Mark(high_water_at=now - FIRST_LOOK_BACK)
+
+
 def load_mark(file: Path, now: datetime) -> Mark:
-    """The stored mark; without a usable one, polling begins a day back, which repeats hints and loses none."""
-    begin = Mark(high_water_at=now - FIRST_LOOK_BACK)
+    """The stored mark, or the first one when there is none that can be used.
+
+    Raises:
+        OSError: there is a file, and it cannot be read now. What it says may be older than a day: do not write over it.
+    """
+    begin = first_mark(now)
     try:
         mark = Mark.model_validate_json(file.read_bytes())
     except FileNotFoundError:
         log.info("no high-water mark at %s yet: looking back to %s", file, render_instant(begin.high_water_at))
         return begin
-    except (OSError, ValidationError) as error:
-        cause = error.strerror if isinstance(error, OSError) else "it is not what we wrote"
-        log.warning("the high-water mark %s cannot be used (%s): looking back %s", file, cause, FIRST_LOOK_BACK)
+    except ValidationError:
+        log.warning(
+            "the high-water mark %s cannot be used (it is not what we wrote): looking back %s", file, FIRST_LOOK_BACK
+        )
         return begin
     if mark.high_water_at > now + CLOCK_TOLERANCE:
         log.warning("the high-water mark %s lies in the future: looking back %s", file, FIRST_LOOK_BACK)

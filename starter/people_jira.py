@@ -34,8 +34,9 @@ def load_person(profile: str | None, file: Path | None) -> "PersonSettings":
     source = "the environment" if profile is None else f"profile {profile!r}"
     if missing := [name for name in NEEDED if not given.get(name)]:
         names = ", ".join(f"{PREFIX}{name.upper()}" for name in missing) if profile is None else ", ".join(missing)
-        remedy = "set it, or choose a profile with --as" if profile is None else "add it to the file"
-        raise InvalidInputError(f"{source} does not say who you are in Jira: {names} is missing; {remedy}")
+        it, verb = ("it", "is") if len(missing) == 1 else ("them", "are")
+        remedy = f"set {it}, or choose a profile with --as" if profile is None else f"add {it} to the file"
+        raise InvalidInputError(f"{source} does not say who you are in Jira: {names} {verb} missing; {remedy}")
     try:
         return PersonSettings.model_validate(given)
     except ValidationError as error:

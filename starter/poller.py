@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -12,7 +13,7 @@ from activities.ports import TicketSystem
 from domain.errors import ForbiddenError, InvalidError, MalformedError, NightlatchError, NotFoundError
 from domain.ticket import TicketRules, TicketView
 from starter.desk import Desk, Outcome
-from starter.high_water import Mark, load_mark, save_mark
+from starter.high_water import Mark, first_mark, load_mark, save_mark
 from starter.requests import HintName
 from starter.webhooks import command_of
 
@@ -41,6 +42,8 @@ class Poller:
         self._interval = interval
         self._clock = clock
         self._mark: Mark | None = None
+        self._stored: Mark | None = None
+        self._trouble = ""
         self._passed_on: dict[str, str] = {}
         self._done_at: float | None = None
 
@@ -48,7 +51,11 @@ class Poller:
         while True:
             try:
                 await self.poll_once()
-            except (NightlatchError, OSError) as error:
+                self._trouble = ""
+            except OSError as error:
+                self._trouble = f"; its mark cannot be kept: {error.strerror}"
+                log.warning("polling goes on in memory, until the high-water mark can be kept again: %s", error)
+            except NightlatchError as error:
                 log.warning("polling failed and will be tried again in %s: %s", self._interval, error)
             except Exception:
                 log.exception(
@@ -59,11 +66,11 @@ class Poller:
     def why_stale(self) -> str:
         """Why lost webhooks may go unnoticed; empty while the last whole round is younger than three intervals."""
         if self._done_at is None:
-            return "no poll has been completed yet"
+            return f"no poll has been completed yet{self._trouble}"
         age = timedelta(seconds=_monotonic() - self._done_at)
         if age < STALE_AFTER_INTERVALS * self._interval:
             return ""
-        return f"the last complete poll was {age.total_seconds():.0f} s ago"
+        return f"the last complete poll was {age.total_seconds():.0f} s ago{self._trouble}"
 
     async def poll_once(self) -> None:
         """One round: every changed ticket is passed on once for each change by somebody else.
@@ -71,9 +78,22 @@ class Poller:
         Raises:
             VendorError: the ticket system could not be asked.
             TemporalUnavailableError: a hint was not taken.
-            OSError: the mark could not be read back or written.
+            OSError: the mark could not be read back or written. The hints were passed on all the same.
         """
-        mark = self._mark or await self._begin()
+        if self._mark is None:
+            try:
+                self._mark = await asyncio.to_thread(load_mark, self._state, self._clock())
+            except OSError:
+                await self._round(first_mark(self._clock()))
+                raise
+            with suppress(OSError):  # at once, so that a day back is counted from the first start; else after the round
+                await self._store(self._mark)
+        self._mark = await self._round(self._mark)
+        await self._store(self._mark)
+        self._done_at = _monotonic()
+
+    async def _round(self, mark: Mark) -> Mark:
+        """Pass on what has changed since `mark`. Returns how far that came."""
         began_at = _monotonic()
         changed = await self._tickets.changed_since(mark.high_water_at - OVERLAP)
         tickets = {ticket.issue_id: ticket for ticket in (*mark.owed, *changed)}
@@ -91,31 +111,23 @@ class Poller:
                 log.warning("poll: %s cannot be read and stays owed: %s", ticket.key, error)
                 owed.append(ticket)
         self._passed_on = {issue_id: told for issue_id, told in self._passed_on.items() if issue_id in tickets}
-        await self._advance(Mark(high_water_at=reached_at, owed=tuple(owed)))
-        self._done_at = _monotonic()
-
-    async def _begin(self) -> Mark:
-        """The mark is written back at once: a day back is counted from the first start, not from each."""
-        mark = await asyncio.to_thread(load_mark, self._state, self._clock())
-        await asyncio.to_thread(save_mark, self._state, mark)
-        self._mark = mark
-        return mark
+        return Mark(high_water_at=reached_at, owed=tuple(owed))
 
     async def _pass_on(self, view: TicketView) -> None:
         fingerprint = _fingerprint(view, self._tickets.rules)
         if self._passed_on.get(view.ref.issue_id) == fingerprint:
             return
         for hint_name in hints_of(view, self._tickets.rules):
-            told = await self._desk.tell(view.ref, hint_name, note="found by polling")
+            told = await self._desk.tell(view.ref, hint_name, note="on the ticket, found by polling")
             log.info("poll: %s %s: %s %s", view.ref.key, hint_name, told.outcome, told.reason)
             if told.outcome is not Outcome.ACCEPTED:
                 break
         self._passed_on[view.ref.issue_id] = fingerprint
 
-    async def _advance(self, mark: Mark) -> None:
-        if mark != self._mark:
+    async def _store(self, mark: Mark) -> None:
+        if mark != self._stored:
             await asyncio.to_thread(save_mark, self._state, mark)
-            self._mark = mark
+            self._stored = mark
 
 
 def hints_of(view: TicketView, rules: TicketRules) -> tuple[HintName, ...]:

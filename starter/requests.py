@@ -77,7 +77,7 @@ async def start_or_hint(
                 task_queue=queue_name(settings.queue_prefix, Queue.REQUESTS),
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                static_summary=f"**{ticket.key}**",
+                static_summary=f"**{ticket.key}**: access request",
                 search_attributes=opening,
                 start_signal=hint_name,
                 start_signal_args=[Hint(by=by, note=note)] if hint_name else [],

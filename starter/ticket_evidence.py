@@ -14,13 +14,16 @@ from domain.evidence import property_key, read_chain
 from domain.ids import TicketRef
 from domain.ticket import TicketView
 from domain.values import Value
+from starter.record_words import told
 
 PREFIX = "nightlatch."
-_SHOWN_FACTS = 300
 
 
 class Line(Value):
-    """One record as it stands on the ticket. `verified`: signed by a trusted key, and in its place in its chain."""
+    """One record as it stands on the ticket. `verified`: signed by a trusted key, and in its place in its chain.
+
+    `told` is for people, and names the target where a ticket has several; `facts` is what was signed.
+    """
 
     at: str
     kind: str
@@ -28,6 +31,7 @@ class Line(Value):
     record_id: str
     key: str
     told: str
+    facts: dict[str, Any] = {}
     verified: bool
     problem: str = ""
 
@@ -55,7 +59,20 @@ def read_lines(properties: Mapping[str, str], ticket: TicketRef, keys: KeyRing) 
     lines: list[Line] = []
     for name, segments in sorted(_chains(properties).items()):
         lines += _chain_lines(name, segments, ticket, keys)
-    return sorted(lines, key=lambda line: line.at)
+    return _with_targets(sorted(lines, key=lambda line: line.at))
+
+
+def _with_targets(lines: list[Line]) -> list[Line]:
+    """Lines of leases name their target, as its arming called it, unless the ticket has only one."""
+    names = {line.writer.removeprefix("judge/"): line.facts.get("name") for line in lines if line.kind == "armed"}
+    if len(names) < 2:
+        return lines
+    return [
+        line.model_copy(update={"told": f"{name}: {line.told}"})
+        if line.kind != "armed" and (name := names.get(line.writer.removeprefix("judge/")))
+        else line
+        for line in lines
+    ]
 
 
 def _chains(properties: Mapping[str, str]) -> dict[str, dict[str, str]]:
@@ -111,19 +128,16 @@ def _records(segment: str) -> list[dict[str, Any]]:
 
 
 def _line(record: Mapping[str, Any], *, verified: bool, problem: str) -> Line:
-    facts = record.get("facts")
-    told = (
-        ", ".join(f"{name} {value}" for name, value in facts.items() if name != "witness")
-        if isinstance(facts, dict)
-        else ""
-    )
+    kept = record.get("facts")
+    facts, kind = (kept if isinstance(kept, dict) else {}), str(record.get("kind", ""))
     return Line(
         at=str(record.get("at", "")),
-        kind=str(record.get("kind", "")),
+        kind=kind,
         writer=str(record.get("writer", "")),
         record_id=str(record.get("id", "")),
         key=str(record.get("key", "")),
-        told=told[:_SHOWN_FACTS],
+        told=told(kind, facts),
+        facts=facts,
         verified=verified,
         problem="" if verified else problem,
     )

@@ -26,6 +26,11 @@ class News(Value):
     event: str
     by: str
 
+    @property
+    def how(self) -> str:
+        """Half a sentence for people: `revoked by a comment on the ticket`."""
+        return f"by {'a comment on' if self.event in COMMENTED else 'a change of'} the ticket"
+
 
 class Ignored(Value):
     reason: str

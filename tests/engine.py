@@ -24,12 +24,13 @@ def temporal_binary() -> str:
     return str(Path(sys.executable).parent / "temporal")
 
 
-async def start_server() -> WorkflowEnvironment:
-    """A server in memory, in real time."""
+async def start_server(*arguments: str) -> WorkflowEnvironment:
+    """A server in memory, in real time; `arguments` are added to its command line."""
     return await WorkflowEnvironment.start_local(
         data_converter=data_converter(),
         dev_server_existing_path=temporal_binary(),
         dev_server_log_level="error",
+        dev_server_extra_args=arguments,
         search_attributes=SEARCH_ATTRIBUTES,
     )
 

@@ -1,10 +1,11 @@
 """The request: one ticket from asking to closing. About people; access itself lives in the leases that it starts."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+from temporalio.common import RawValue, SearchAttributeKey, SearchAttributeUpdate
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.judge import JudgeActivities
@@ -23,10 +24,10 @@ from domain.request import RequestEvent, RequestOutcome, RequestState
 from domain.search import EXPIRES_AT, STATE
 from domain.terms import RequestTerms
 from domain.values import whole_millis
-from workflows import options
+from workflows import options, words
 from workflows.approving import Approving
 from workflows.asking import ask
-from workflows.bounds import history_is_full
+from workflows.bounds import NEWS_IN_ONE_TASK, Ration, history_is_full
 from workflows.extending import Extending
 from workflows.failures import RequestEnds, cause_of
 from workflows.hearing import heard, heard_hint
@@ -45,10 +46,11 @@ class AccessRequestWorkflow:
         self._ticket = request.ticket
         self._book = RequestBook(request.ticket)
         self._approving = Approving(request.ticket, self._book, lambda: self._revoke_asked)
-        self._extending = Extending(request.ticket, self._book.paper)
+        self._extending = Extending(request.ticket, self._book)
         self._keepers: list[LeaseKeeper] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._revoke_asked = ""
+        self._news_ration = Ration(NEWS_IN_ONE_TASK)
 
     @workflow.run
     async def run(self, request: RequestInput) -> RequestResult:  # noqa: ARG002 - `__init__` has taken it
@@ -61,18 +63,18 @@ class AccessRequestWorkflow:
             except (Exception, asyncio.CancelledError) as end:  # noqa: BLE001 - whatever it is, access ends
                 self._ends(end)
             finally:
-                await run_to_end(self._revoke_everything())
-        await run_to_end(self._close_the_ticket())
+                await run_to_end(self._revoke_everything(), of=self)
+        await run_to_end(self._close_the_ticket(), of=self)
         return self._book.result(self._keepers)
 
     @workflow.signal
-    def approve(self, *said: Any) -> None:
+    def approve(self, *said: RawValue) -> None:
         """Something was answered on the ticket. A `Hint`: the ticket is re-read, and decides."""
         self._book.heard("approve", heard_hint(said).by)
         self._approving.look_asked = True
 
     @workflow.signal
-    def deny(self, *said: Any) -> None:
+    def deny(self, *said: RawValue) -> None:
         """The request was declined, or its ticket closed. Obeyed at once, whatever it says (a `Hint`, or nothing)."""
         hint = heard_hint(said)
         self._book.heard("deny", hint.by)
@@ -80,13 +82,13 @@ class AccessRequestWorkflow:
         self._revoke_asked = self._revoke_asked or f"declined {hint.note}".strip()
 
     @workflow.signal
-    def extend(self, *said: Any) -> None:
+    def extend(self, *said: RawValue) -> None:
         """Somebody wishes for more time on the ticket. A `Hint`: the ticket is re-read, and decides."""
         self._book.heard("extend", heard_hint(said).by)
         self._extending.asked = True
 
     @workflow.signal
-    def revoke(self, *said: Any) -> None:
+    def revoke(self, *said: RawValue) -> None:
         """End the access now. Obeyed from anyone who can send it, whatever it says (a `Hint`, or nothing)."""
         hint = heard_hint(said)
         self._book.heard("revoke", hint.by)
@@ -94,12 +96,16 @@ class AccessRequestWorkflow:
         self._revoke_asked = self._revoke_asked or f"revoked {hint.note}".strip()
 
     @workflow.signal
-    def lease_news(self, *said: Any) -> None:
+    def lease_news(self, *said: RawValue) -> None:
         """From a lease: a `LeaseNews`."""
-        news = heard(LeaseNews, said)
+        news = heard(LeaseNews, said) if self._news_ration.take() else None
         for keeper in self._keepers:
             if news is not None and keeper.lease_id == news.lease_id:
                 keeper.hear(news)
+
+    @workflow.signal(dynamic=True)
+    def anything_else(self, name: str, said: Sequence[RawValue]) -> None:
+        """Whatever means nothing here: it is heard only so that the bounds of the history are looked at."""
 
     @workflow.update
     async def request_extension(self, wish: ExtendInput) -> ExtensionVerdict:
@@ -171,7 +177,7 @@ class AccessRequestWorkflow:
         if any(not keeper.over for keeper in self._keepers):
             asked = self._revoke_asked or (self._extending.revoke_asked_by and "revoked on the ticket")
             raise RequestEnds(RequestOutcome.ENDED, asked or "the request had received too many messages")
-        self._book.decide(RequestEvent.ENDING, RequestOutcome.ENDED, "the time was over")
+        self._book.decide(RequestEvent.ENDING, RequestOutcome.ENDED, _why_over(self._keepers))
 
     async def _revoke_everything(self) -> None:
         """Cancel every lease that is not over, and wait until each has ended with a signed outcome."""
@@ -226,6 +232,12 @@ class AccessRequestWorkflow:
             self._book.decide(RequestEvent.ENDING, outcome, "the request was cancelled")
         else:
             self._book.decide(RequestEvent.ENDING, outcome, f"an error of its own: {type(end).__name__}: {end}"[:200])
+
+
+def _why_over(keepers: list[LeaseKeeper]) -> str:
+    """Why the leases ended that this request told nothing: their time was over, or somebody reached for them directly."""
+    outcomes = [keeper.outcome for keeper in keepers if keeper.outcome is not None]
+    return "; ".join(dict.fromkeys(words.ending(outcome.reason, outcome.note) for outcome in outcomes))
 
 
 def _show(*updates: SearchAttributeUpdate[Any]) -> None:

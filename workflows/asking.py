@@ -12,6 +12,10 @@ from workflows.options import ActivityOptions
 
 Result = TypeVar("Result", bound=Value)
 
+LONGEST = 128 * 1024
+"""Bytes of an answer that is read: many times what any activity says. Parts of answers go into the next activity and into
+records, and a step beyond the engine's 2 MB limit would fail this workflow's task for ever."""
+
 
 async def ask(
     activity: Callable[[Any, Any], Awaitable[Result]], request: Value, **chosen: Unpack[ActivityOptions]
@@ -26,9 +30,17 @@ async def ask(
     kind: type[Result] = get_type_hints(activity)["return"]
     answer = await workflow.execute_activity(activity.__name__, request, result_type=RawValue, **chosen)
     try:
-        result = workflow.payload_converter().from_payload(answer.payload, kind)
+        result = read(answer, kind)
     except Exception as error:
         raise SignatureRefusedError(f"{activity.__name__} gave an answer that cannot be read") from error
     if not isinstance(result, kind):
         raise SignatureRefusedError(f"{activity.__name__} gave no answer")
     return result
+
+
+def read(answer: RawValue, kind: type[Result]) -> Result:
+    """What was answered, at most `LONGEST` bytes of it. Raises whatever the converter raises, and `ValueError` beyond that."""
+    size = answer.payload.ByteSize()
+    if size > LONGEST:
+        raise ValueError(f"the answer has {size} bytes, and nobody of ours says more than {LONGEST}")
+    return workflow.payload_converter().from_payload(answer.payload, kind)

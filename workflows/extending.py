@@ -21,7 +21,7 @@ from workflows import options, words
 from workflows.asking import ask
 from workflows.failures import cause_of
 from workflows.lease_keeper import LeaseKeeper
-from workflows.paper import Paper
+from workflows.request_book import RequestBook
 
 READ_BUDGET = timedelta(seconds=60)
 
@@ -29,12 +29,13 @@ READ_BUDGET = timedelta(seconds=60)
 class Extending:
     """`asked` is set by hints; `serve` looks at the ticket whenever it is. Verdicts are kept by wish."""
 
-    def __init__(self, ticket: TicketRef, paper: Paper) -> None:
+    def __init__(self, ticket: TicketRef, book: RequestBook) -> None:
         self.asked = False
         self.revoke_asked_by = ""
         self.verdicts: dict[str, ExtensionVerdict] = {}
         self._ticket = ticket
-        self._paper = paper
+        self._book = book
+        self._paper = book.paper
         self._terms: RequestTerms | None = None
         self._keepers: list[LeaseKeeper] = []
         self._first_end: datetime | None = None
@@ -93,7 +94,11 @@ class Extending:
             times_extended=self._times,
             seen=tuple(self.verdicts),
         )
-        chosen = options.writing("wishes that came too late") if final else options.judging("judge wishes", READ_BUDGET)
+        chosen = (
+            options.writing("wishes that came too late")
+            if final
+            else options.judging("read the wishes for more time", READ_BUDGET)
+        )
         try:
             return await ask(JudgeActivities.judge_wishes, wishes, **chosen)
         except (ActivityError, SignatureRefusedError) as error:
@@ -129,7 +134,9 @@ class Extending:
     async def _until(self, condition: Callable[[], bool], end: datetime) -> None:
         try:
             await workflow.wait_condition(
-                condition, timeout=remaining(workflow.now(), end), timeout_summary="extension: the old end"
+                condition,
+                timeout=remaining(workflow.now(), end),
+                timeout_summary="all targets prolong before the old end",
             )
         except TimeoutError:
             return
@@ -150,6 +157,7 @@ class Extending:
             "reason": verdict.reason[:200],
         }
         self._paper.note(f"wish/{verdict.wish_id}", RecordKind.EXTENSION_JUDGED, facts=facts, comment=comment)
+        self._book.wish_judged(verdict)
 
 
 def _no(verdict: ExtensionVerdict, reason: str) -> ExtensionVerdict:

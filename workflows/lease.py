@@ -1,13 +1,14 @@
 """The lease: one subject in one target until an instant. The only code that adds or removes access; seldom changed."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from temporalio import workflow
+from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError
 
 from activities.access import AccessActivities
@@ -35,7 +36,7 @@ from workflows.failures import LeaseEnds, cause_of
 from workflows.hearing import heard, heard_hint
 from workflows.lease_book import LeaseBook
 from workflows.prolonging import Prolonging
-from workflows.removal import PAUSE, Removal
+from workflows.removal import Removal, pause_before_turn
 from workflows.run_to_end import finish, run_to_end
 
 
@@ -59,26 +60,30 @@ class LeaseWorkflow:
         try:
             await self._while_wanted(self._grant_and_hold())
         finally:
-            await run_to_end(self._take_back())
-        await run_to_end(self._write_down())
+            await run_to_end(self._take_back(), of=self)
+        await run_to_end(self._write_down(), of=self)
         posting.cancel()
         return self._outcome()
 
     @workflow.signal
-    def revoke(self, *said: Any) -> None:
+    def revoke(self, *said: RawValue) -> None:
         """End the access now. Obeyed from anyone who can send it, whatever it says (a `Hint`, or nothing)."""
         self._book.note = self._book.note or heard_hint(said).note[:120]
         self._book.stop = self._book.stop or EndReason.REVOKED
 
     @workflow.signal
-    def offer_extension(self, *said: Any) -> None:
+    def offer_extension(self, *said: RawValue) -> None:
         """From the request: an `ExtensionOffer`."""
         self._prolonging.take_offer(heard(ExtensionOffer, said))
 
     @workflow.signal
-    def commit_extension(self, *said: Any) -> None:
+    def commit_extension(self, *said: RawValue) -> None:
         """From the request: an `ExtensionCommit`."""
         self._prolonging.take_commit(heard(ExtensionCommit, said))
+
+    @workflow.signal(dynamic=True)
+    def anything_else(self, name: str, said: Sequence[RawValue]) -> None:
+        """Whatever means nothing here: it is heard only so that the bounds of the history are looked at."""
 
     @workflow.query
     def status(self) -> LeaseLine:
@@ -121,7 +126,7 @@ class LeaseWorkflow:
                     await workflow.wait_condition(
                         partial(self._has_news, task, end),
                         timeout=remaining(workflow.now(), end) or None,
-                        timeout_summary=f"{self._order.ticket.key} ends",
+                        timeout_summary=f"the access of {self._order.ticket.key} ends",
                     )
 
     def _has_news(self, task: asyncio.Task[None], end: datetime) -> bool:
@@ -148,7 +153,9 @@ class LeaseWorkflow:
         asked_at = workflow.now()
         try:
             looked = await ask(
-                AccessActivities.look_before_grant, self._book.pair, **options.looking("is the pair free?")
+                AccessActivities.look_before_grant,
+                self._book.pair,
+                **options.looking("is the account absent, and fit to be added?"),
             )
             look = read_observation(
                 looked.observation, self._order.keys, lease_id=self._book.lease_id, not_before=asked_at
@@ -216,6 +223,7 @@ class LeaseWorkflow:
 
     async def _is_first_run(self) -> bool:
         """Whether a witness says that this run follows no other. Asked until there is an answer, of the engine alone."""
+        turns = 0
         while True:
             asked_at = workflow.now()
             try:
@@ -229,7 +237,8 @@ class LeaseWorkflow:
                 if word is not None:
                     self._disclaimer = None if word.own else traced.observation
                     return not word.own
-            await workflow.sleep(PAUSE, summary="ask again")
+            await workflow.sleep(pause_before_turn(turns), summary="ask again")
+            turns += 1
 
     async def _write_down(self) -> None:
         await self._book.paper.finish()

@@ -36,6 +36,7 @@ class LeaseBook:
         self.stop: EndReason | None = None
         self.note = ""
         self._mail: deque[LeaseNews] = deque()
+        self._recorded: set[str] = set()
         self._fenced_until: datetime | None = None
         self._shown: LeaseState | None = None
 
@@ -84,11 +85,17 @@ class LeaseBook:
         witness: tuple[Signed, ...] = (),
         comment: str = "",
     ) -> None:
-        """Note a fact of this run on the ticket, once."""
-        run_id = workflow.info().run_id
-        self.paper.note(
-            f"{name}/{run_id}", kind, facts={"run": run_id, **(facts or {})}, witness=witness, comment=comment
-        )
+        """Note a fact of this run on the ticket, once.
+
+        Its id is that of the witness's word, or drawn: a reset replays the same draws up to its point and others beyond it.
+        So the new run tells nothing anew that the run before it has told, and all that it does itself.
+        """
+        if name in self._recorded:
+            return
+        self._recorded.add(name)
+        its_own = witness[0].signature.value[:32] if witness else workflow.uuid4()
+        told = {"run": workflow.info().run_id, **(facts or {})}
+        self.paper.note(f"{name}/{its_own}", kind, facts=told, witness=witness, comment=comment)
 
     def believe(self, sealed: Signed, asked_at: datetime) -> Observation | None:
         """The observation, if a witness signed it for this lease after `asked_at`; anything else moves nothing."""
@@ -97,12 +104,13 @@ class LeaseBook:
         except SignatureRefusedError:
             return None
 
-    def is_witnessed(self, receipt: Signed) -> bool:
-        """Whether a witness signed this receipt for this lease."""
+    def is_witnessed(self, sealed: Signed, action: str, asked_at: datetime) -> bool:
+        """Whether a witness signed that this was done for this lease after `asked_at`; a receipt for anything else is none."""
         try:
-            return receipt.open(Receipt, self.order.keys).lease_id == self.lease_id
+            receipt = sealed.open(Receipt, self.order.keys)
         except SignatureRefusedError:
             return False
+        return (receipt.lease_id, receipt.action) == (self.lease_id, action) and receipt.acknowledged_at >= asked_at
 
     def write_closed(self, receipt: Signed | None) -> None:
         """A write has closed: only one that a witness says succeeded at its first attempt needs no fence."""

@@ -1,12 +1,21 @@
 """Stays with one lease of a request, from its start to a signed end. Starts an `end_only` lease when a lease ends without one."""
 
+from contextlib import suppress
 from datetime import timedelta
 from enum import Enum
+from typing import Any
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.common import (
+    RawValue,
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDReusePolicy,
+)
 from temporalio.exceptions import ActivityError, ChildWorkflowError, WorkflowAlreadyStartedError
 
+from activities.callers import LEASE_TYPE
 from activities.engine import MEMO_ISSUE_ID, MEMO_TERMS_DIGEST, MEMO_TICKET_KEY, EngineActivities
 from domain.errors import SignatureRefusedError
 from domain.lease import LeaseState, Sent
@@ -26,9 +35,8 @@ from domain.search import EXPIRES_AT, STATE, SUBJECT, TARGET, TICKET
 from domain.warrant import WarrantKind
 from domain.witness import Receipt, read_observation, verify_proof
 from workflows import options, words
-from workflows.asking import ask
+from workflows.asking import ask, read
 from workflows.failures import cause_of
-from workflows.lease import LeaseWorkflow
 
 ENDING_STATES = frozenset({LeaseState.REVOKING, LeaseState.STUCK, LeaseState.RECORDING, LeaseState.CLOSED})
 
@@ -116,12 +124,14 @@ class LeaseKeeper:
         self._offer = offer
         await self.send("offer_extension", offer)
 
-    async def send(self, signal: str, message: ExtensionOffer | ExtensionCommit | Hint) -> None:
-        """Signal the lease by id; one that is gone hears nothing, and its keeper sees to the rest."""
+    async def send(self, signal: str, message: ExtensionOffer | ExtensionCommit | Hint) -> bool:
+        """Whether the lease, by its id, was told; one that is gone hears nothing, and its keeper sees to the rest."""
         try:
             await workflow.get_external_workflow_handle(self.lease_id).signal(signal, message)
         except Exception as error:  # noqa: BLE001 - what the lease did not hear, it does not do: nothing is added by silence
             workflow.logger.info("the lease was not told %s: %s", signal, error)
+            return False
+        return True
 
     async def end(self, why: str) -> None:
         """Have the lease end. From now on nothing is started here but an `end_only` lease.
@@ -132,14 +142,17 @@ class LeaseKeeper:
         """
         self._unwanted = why
         await workflow.wait_condition(lambda: self._reachable or self.over)
-        if self._reachable:
-            await self.send("revoke", Hint(note=why[:120]))
+        if not self._reachable:
+            return
+        heard = await self.send("revoke", Hint(note=why[:120]))
         if self._reachable:
             await self._cancel()
+        if not heard:
+            await self._end_anew()
 
     def line(self) -> LeaseLine:
         state = LeaseState.ACTIVE if self.granted else LeaseState.LOOKING
-        if self.ending:
+        if self.ending or self._unwanted is not None:
             state = LeaseState.REVOKING
         if self.over:
             state = LeaseState.CLOSED
@@ -163,15 +176,16 @@ class LeaseKeeper:
     async def _live(self, order: LeaseOrder) -> LeaseOutcome | Turn | None:
         """Start the lease and see it to its end; None when it ended without an outcome."""
         try:
-            child = await workflow.start_child_workflow(
-                LeaseWorkflow.run,
+            child: workflow.ChildWorkflowHandle[Any, RawValue] = await workflow.start_child_workflow(
+                LEASE_TYPE,
                 order,
+                result_type=RawValue,
                 id=self.lease_id,
                 task_queue=options.sibling(Queue.LEASES),
                 parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
                 cancellation_type=workflow.ChildWorkflowCancellationType.ABANDON,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                static_summary=words.lease_summary(order),
+                static_summary=words.lease_summary(order, self._subject),
                 memo={
                     MEMO_ISSUE_ID: order.ticket.issue_id,
                     MEMO_TICKET_KEY: order.ticket.key,
@@ -183,7 +197,7 @@ class LeaseKeeper:
             return await self._with_the_holder(order)
         self._begun = self._reachable = True
         try:
-            return await child
+            return read(await child, LeaseOutcome)
         except ChildWorkflowError as error:
             workflow.logger.warning("the lease ended without an outcome: %s", cause_of(error))
             return None
@@ -215,8 +229,11 @@ class LeaseKeeper:
         if not order.end_only:
             self.refusal = "something that is no lease holds the id of this access; look at it in the Temporal UI"
             return None
-        await workflow.execute_activity_method(
-            EngineActivities.replace_holder, order, **options.writing("take the place of what is no lease")
+        await workflow.execute_activity(
+            EngineActivities.replace_holder.__name__,
+            order,
+            result_type=RawValue,
+            **options.writing("take the place of what is no lease"),
         )
         return await self._follow()
 
@@ -225,6 +242,15 @@ class LeaseKeeper:
             await workflow.get_external_workflow_handle(self.lease_id).cancel()
         except Exception as error:  # noqa: BLE001 - a lease that is gone needs no cancel, and its keeper sees to the rest
             workflow.logger.info("the lease was not cancelled: %s", error)
+
+    async def _end_anew(self) -> None:
+        """Nobody holds the id: its end is on its way to `keep`, unless a reset of this request has cut that off for ever."""
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: not self._reachable, timeout=3 * PAUSE, timeout_summary="the end of the lease is heard of"
+            )
+        if self._reachable:
+            await self.keep()
 
     async def _describe(self) -> HolderResult | None:
         try:

@@ -7,9 +7,10 @@ from temporalio import workflow
 from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
+from activities.send_window import LONGEST_ATTEMPT
 from domain.queues import Queue, prefix_of, queue_name
 
-START_TO_CLOSE = timedelta(seconds=12)
+START_TO_CLOSE = LONGEST_ATTEMPT
 HEARTBEAT_TIMEOUT = timedelta(seconds=5)
 CLIENT_TIMEOUT = timedelta(seconds=6)
 """No adapter's client waits longer for one exchange; the registry refuses one that does."""

@@ -18,6 +18,7 @@ from workflows import options
 from workflows.asking import ask
 from workflows.failures import cause_of
 from workflows.run_to_end import finish
+from workflows.words import spelt
 
 MAX_FACTS = 200
 """More than any real lease or request writes; beyond it only what ends access is still recorded."""
@@ -82,7 +83,7 @@ class Paper:
             await workflow.wait_condition(lambda: self._closing or bool(self._pending))
             while self._pending:
                 await self._write_next()
-        await self._record(tuple(self._all), "the ticket holds it all", final=True)
+        await self._record(tuple(self._all), "write on the ticket: the whole, looked over once more", final=True)
 
     async def _write_next(self) -> None:
         first = self._pending.popleft()
@@ -92,7 +93,7 @@ class Paper:
         facts = [first]
         while self._pending and isinstance(self._pending[0], Fact):
             facts.append(self._pending.popleft())  # type: ignore[arg-type]
-        await self._record(tuple(facts), ", ".join(fact.kind for fact in facts))
+        await self._record(tuple(facts), f"write on the ticket: {', '.join(spelt(fact.kind) for fact in facts)}")
 
     async def _record(self, facts: tuple[Fact, ...], summary: str, *, final: bool = False) -> None:
         request = EvidenceInput(ticket=self._ticket, writer=self._writer, facts=facts, fields=self._fields, final=final)

@@ -16,7 +16,7 @@ from domain.lease import EndReason, LeaseEvent
 from domain.messages import ArmExtensionInput, ExtensionCommit, ExtensionOffer, GrantInput, VoidExtensionInput
 from domain.signed import Signed
 from domain.witness import Presence, read_observation
-from workflows import options
+from workflows import options, words
 from workflows.asking import ask
 from workflows.failures import LeaseEnds, cause_of
 from workflows.lease_book import LeaseBook
@@ -119,7 +119,7 @@ class Prolonging:
             prolonged = await ask(
                 AccessActivities.prolong_access,
                 GrantInput(order=book.order, warrant=armed.warrant),
-                **options.granting("prolong"),
+                **options.granting(f"move the end to {words.minute(offer.new_end)}"),
             )
             look = read_observation(prolonged.observation, book.order.keys, lease_id=book.lease_id, not_before=asked_at)
         except (ActivityError, SignatureRefusedError) as error:

@@ -11,8 +11,9 @@ from activities.access import AccessActivities
 from domain.errors import SignatureRefusedError
 from domain.evidence import RecordKind
 from domain.lease import LeaseEvent, Sent
+from domain.messages import TicketFields
 from domain.signed import Signed
-from domain.witness import Observation, Presence, Proof, SessionsEnded, verify_proof
+from domain.witness import Observation, Presence, Proof, SessionsEnded, sessions_action, verify_proof
 from workflows import options, words
 from workflows.asking import ask
 from workflows.failures import cause_of
@@ -34,6 +35,7 @@ class Removal:
     def __init__(self, book: LeaseBook) -> None:
         self._book = book
         self._turns = 0
+        self._late = False
         self.proof: Proof | None = None
         self.looks: tuple[Observation, Observation] | None = None
         self.sessions: SessionsEnded | None = None
@@ -99,12 +101,15 @@ class Removal:
             return
         self.proof = proof
         self._book.advance(LeaseEvent.PROVED)
+        if self._late:
+            self._book.paper.show(TicketFields(state="Removed"))
         instants = (look.observed_at for look in self.looks)
         comment = words.proved_comment(order, self._book.status.reason, self._book.note, *instants)
         facts: dict[str, object] = {"turns": self._turns + 1}
         self._book.record("proved", RecordKind.PROVED, facts=facts, witness=(seen.observation,), comment=comment)
 
     async def _end_sessions(self) -> None:
+        asked_at = workflow.now()
         try:
             ended = await ask(
                 AccessActivities.end_sessions, self._book.pair, **options.revoking("end sessions once more")
@@ -112,7 +117,8 @@ class Removal:
         except (ActivityError, SignatureRefusedError) as error:
             await self._ask_again(cause_of(error))
             return
-        if ended.receipt is None or not self._book.is_witnessed(ended.receipt):
+        done = sessions_action(ended.sessions)
+        if ended.receipt is None or not self._book.is_witnessed(ended.receipt, done, asked_at):
             await self._ask_again("no witness ended the sessions")
             return
         self.sessions = ended.sessions
@@ -121,15 +127,17 @@ class Removal:
 
     async def _say_when_stuck(self) -> None:
         """Name the state of a late revocation, ever more seldom. Swallows its own cancellation, so nobody waits for it."""
-        pause = options.STUCK_AFTER
+        pause, due_at = options.STUCK_AFTER, workflow.now()
         with suppress(asyncio.CancelledError):
             while True:
-                await workflow.sleep(pause, summary="proved by now?")
+                await workflow.sleep(pause, summary="if it is not proved by then, it is late")
                 pause = min(pause * 2, LONGEST_STUCK_PAUSE)
                 what = "ending of sessions at" if self.proof is not None else "removal from"
                 if self.proof is None:
                     self._book.advance(LeaseEvent.OVERDUE)
-                comment = f"The {what} {self._book.order.grantee.target_name} is late. It goes on being tried until it is done."
+                    self._late = True
+                    self._book.paper.show(TicketFields(state="Removal late"))
+                comment = words.late_comment(self._book.order, what, due_at)
                 name = "stuck" if self.proof is None else "sessions-stuck"
                 self._book.record(name, RecordKind.STUCK, comment=comment)
 

@@ -7,9 +7,10 @@ from temporalio import workflow
 from activities.evidence import ACTIVE, CLOSED
 from domain.approval import ApprovalVerdict
 from domain.evidence import RecordKind
+from domain.extension import ExtensionVerdict
 from domain.ids import TicketRef, request_workflow_id
 from domain.messages import LeaseOutcome, RequestResult, StatusView, TicketFields, TimelineEntry
-from domain.request import RequestEvent, RequestOutcome, RequestStatus, advance
+from domain.request import RequestEvent, RequestOutcome, RequestState, RequestStatus, advance
 from domain.terms import RequestTerms
 from domain.values import render_instant
 from workflows import words
@@ -19,6 +20,12 @@ from workflows.paper import Paper
 MAX_ENTRIES = 200
 """A timeline for people: what is beyond it stands on the ticket."""
 
+MAX_ENTRIES_WITH_HINTS = 100
+"""Beyond it no hint is told: a flood of them costs nothing, and leaves room for what the request does."""
+
+_UNDECIDED = frozenset({RequestState.OPENING, RequestState.PENDING})
+_OPEN = frozenset(RequestState) - {RequestState.CLOSING, RequestState.CLOSED}
+_HEEDED = {"approve": _UNDECIDED, "deny": _OPEN, "extend": frozenset({RequestState.ACTIVE}), "revoke": _OPEN}
 
 ANSWER_AGAIN = (
     "Nothing is granted. For another answer, send the ticket back to waiting and have an entitled approver decide."
@@ -35,9 +42,14 @@ class RequestBook:
         self.entries: list[TimelineEntry] = []
         self._terms: RequestTerms | None = None
         self._approver = ""
+        self._until: datetime | None = None
 
     def heard(self, what: str, by: str) -> None:
-        self._tell(f"hint: {what}" + (f" from {by[:60]}" if by else ""))
+        """A hint came. It is told while it can change anything, and once."""
+        said = words.hint(what, by)
+        repeats = bool(self.entries) and self.entries[-1].what == said
+        if self.status.state in _HEEDED[what] and not repeats and len(self.entries) < MAX_ENTRIES_WITH_HINTS:
+            self._tell(said)
 
     def asked(self, terms: RequestTerms, number: int) -> None:
         self._terms = terms
@@ -53,7 +65,9 @@ class RequestBook:
                 facts={"answer": refused.answer_id, "by": refused.by, "counts": False, "reason": refused.reason[:200]},
                 comment=f"The approval by {refused.by} does not count: {refused.reason}. {ANSWER_AGAIN}",
             )
-            self._tell(f"approval by {refused.by} refused: {refused.reason}")
+            said = f"the approval by {refused.by} does not count: {refused.reason}"
+            if said not in (entry.what for entry in self.entries):
+                self._tell(said)
 
     def approved(self, verdict: ApprovalVerdict) -> None:
         self._approver = verdict.approver
@@ -64,6 +78,7 @@ class RequestBook:
         self._tell(f"approved by {verdict.approver}")
 
     def active(self, until: datetime) -> None:
+        self._until = until
         self.status = advance(self.status, RequestEvent.ALL_GRANTED)
         fields = TicketFields(state="Active", active_from=workflow.now(), active_until=until, transition_to=ACTIVE)
         self.paper.show(fields)
@@ -71,10 +86,18 @@ class RequestBook:
         self.paper.note("active", RecordKind.ACTIVE, facts={"active_until": render_instant(until)}, comment=comment)
         self._tell(f"active until {words.minute(until)}")
 
+    def wish_judged(self, verdict: ExtensionVerdict) -> None:
+        """Somebody wished for more time, and this became of it."""
+        if verdict.granted and verdict.new_end is not None:
+            self._until = verdict.new_end
+            self._tell(f"extended until {words.minute(verdict.new_end)}, as {verdict.person} wished")
+        else:
+            self._tell(f"not extended, as {verdict.person or 'somebody'} wished: {verdict.reason}")
+
     def decide(self, event: RequestEvent, outcome: RequestOutcome, why: str) -> None:
         """The request ends, as `outcome`, because of `why`."""
         self.status = advance(self.status, event, outcome=outcome, why=why[:300])
-        self._tell(f"{outcome}: {why[:200]}")
+        self._tell(f"{words.spelt(outcome)}: {why[:200]}")
 
     def all_ended(self) -> None:
         self.status = advance(self.status, RequestEvent.ALL_ENDED)
@@ -83,16 +106,18 @@ class RequestBook:
     def closing(self, keepers: list[LeaseKeeper]) -> None:
         """Put the end on paper: one comment with a line for each target."""
         outcome, why = self.status.outcome, self.status.why
-        lines = [f"Closed: {outcome}" + (f" ({why})" if why else "") + "."]
+        spelt = words.spelt(outcome) if outcome is not None else "ended"
+        lines = [f"Closed: {spelt}" + (f" ({why})" if why else "") + "."]
         lines += [_lease_words(keeper) for keeper in keepers]
         answered = outcome is RequestOutcome.DENIED
-        self.paper.show(TicketFields(state=f"Closed: {outcome}", transition_to="" if answered else CLOSED))
+        self.paper.show(TicketFields(state=f"Closed: {spelt}", transition_to="" if answered else CLOSED))
         facts: dict[str, object] = {"outcome": str(outcome), "why": why[:200], "leases": len(keepers)}
         self.paper.note("closed", RecordKind.CLOSED, facts=facts, comment="\n\n".join(lines))
         self._tell("closing the ticket")
 
     def closed(self) -> None:
         self.status = advance(self.status, RequestEvent.CLOSED)
+        self._tell("closed")
 
     def view(self, keepers: list[LeaseKeeper], expires_at: datetime | None) -> StatusView:
         return StatusView(
@@ -114,8 +139,7 @@ class RequestBook:
     def _tell(self, what: str) -> None:
         if len(self.entries) < MAX_ENTRIES:
             self.entries.append(TimelineEntry(at=workflow.now(), what=what))
-        lines = tuple(words.timeline_line(entry.at, entry.what) for entry in self.entries[-20:])
-        workflow.set_current_details(words.request_details(self.view([], None), lines))
+        workflow.set_current_details(words.request_details(self.view([], self._until), self.entries))
 
 
 def _lease_words(keeper: LeaseKeeper) -> str:

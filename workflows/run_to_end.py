@@ -9,14 +9,15 @@ from temporalio import workflow
 Result = TypeVar("Result")
 
 
-async def run_to_end(work: Coroutine[Any, Any, Result]) -> Result:
-    """Await `work` to its end, even when the caller is cancelled meanwhile, and return what it returned.
+async def run_to_end(work: Coroutine[Any, Any, Result], *, of: object) -> Result:
+    """Await `work` of the workflow `of` to its end, even when the caller is cancelled meanwhile, and return what it returned.
 
     A `finally` also runs when a cached workflow is thrown away: while it is evicted, when the engine refuses new tasks, and
-    when the garbage collector ends its coroutine on whatever thread and event loop it happens to be. Neither begins `work`:
-    the next worker replays the history and does it.
+    when the garbage collector ends its coroutine on whatever thread and event loop it happens to be, that of another
+    workflow too, to which the commands of `work` would then belong. None of these begins `work`: the next worker replays the
+    history and does it.
     """
-    if not workflow.in_workflow():
+    if not workflow.in_workflow() or workflow.instance() is not of:
         work.close()
         raise GeneratorExit
     try:

@@ -29,6 +29,16 @@ STICKY_TIMEOUT = timedelta(seconds=10)
 HEARTBEAT_EVERY = timedelta(seconds=1.5)
 """The engine would otherwise hold heartbeats back for 80 % of their timeout, too close to it on a busy machine."""
 
+POLLS = 2
+"""Open polls of a queue: what a process takes in while it is frozen costs the engine's timeouts, one task after another, before
+a healthy process gets it (seen with the SDK's five: removals 46 s late). Two is the least with a cache: one is for its own queue."""
+
+THINKING_SECONDS = 60
+"""How long a workflow may compute in one task before the SDK takes it for deadlocked. The SDK's own two seconds are passed on
+a busy machine, or by ten thousand waiting signals. It then interrupts the thread from outside, may never be able to evict
+that run again, and the lease stands still with its access on until the worker is restarted (seen). The engine's own limit of
+10 s for a task stays, and is tried again cleanly."""
+
 
 def make_workers(
     client: Client, prefix: str, activities: Activities, queues: Iterable[Queue], *, max_cached_workflows: int = 1000
@@ -39,18 +49,21 @@ def make_workers(
         workflows, functions = WORKFLOWS[queue], activities.by_queue[queue]
         if not workflows and not functions:
             continue
-        workers.append(
-            Worker(
-                client,
-                task_queue=queue_name(prefix, queue),
-                workflows=workflows,
-                activities=functions,
-                workflow_runner=workflow_runner(),
-                max_cached_workflows=max_cached_workflows,
-                sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
-                max_heartbeat_throttle_interval=HEARTBEAT_EVERY,
-                default_heartbeat_throttle_interval=HEARTBEAT_EVERY,
-                graceful_shutdown_timeout=GRACE,
-            )
+        worker = Worker(
+            client,
+            task_queue=queue_name(prefix, queue),
+            workflows=workflows,
+            activities=functions,
+            workflow_runner=workflow_runner(),
+            max_cached_workflows=max_cached_workflows,
+            max_concurrent_workflow_task_polls=POLLS,
+            max_concurrent_activity_task_polls=POLLS,
+            sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
+            max_heartbeat_throttle_interval=HEARTBEAT_EVERY,
+            default_heartbeat_throttle_interval=HEARTBEAT_EVERY,
+            graceful_shutdown_timeout=GRACE,
         )
+        if worker._workflow_worker is not None:  # noqa: SLF001 - the SDK has no public setting for it
+            worker._workflow_worker._deadlock_timeout_seconds = THINKING_SECONDS  # noqa: SLF001
+        workers.append(worker)
     return workers

@@ -1,11 +1,14 @@
 """What people read: summaries, current details in Markdown, and comments for the ticket. No decision rests on any of it."""
 
+import re
+from collections.abc import Iterable
 from datetime import datetime
 
 from domain.durations import render_duration
-from domain.lease import EndReason, LeaseStatus
-from domain.messages import LeaseOrder, StatusView
-from domain.values import render_instant
+from domain.evidence import RecordKind
+from domain.lease import EndReason, LeaseState, LeaseStatus
+from domain.messages import LeaseOrder, StatusView, TimelineEntry
+from domain.request import RequestOutcome
 
 _ENDINGS = {
     EndReason.EXPIRED: "the time was over",
@@ -22,6 +25,27 @@ _ENDINGS = {
     EndReason.FAULT: "the lease met an error of its own",
 }
 
+_HINTS = {
+    "approve": "the ticket has changed: it is read again",
+    "extend": "somebody wishes for more time: the ticket is read again",
+    "deny": "told that it was declined or closed",
+    "revoke": "told to revoke",
+}
+_TAKING = frozenset({LeaseState.REVOKING, LeaseState.STUCK, LeaseState.PROVING})
+_MARKUP = re.compile(r"([\\`*_\[\]<>#|~!])")
+SHOWN_ENTRIES = 20
+
+
+def hint(name: str, by: str) -> str:
+    """What somebody sent word of. Who is told where it counts at once; all else is judged, and told with its person."""
+    account = re.sub(r"[^\w:@.+-]", "", by)[:60]
+    return _HINTS[name] + (f", by {account}" if account and name in {"deny", "revoke"} else "")
+
+
+def spelt(name: RequestOutcome | RecordKind) -> str:
+    """A name of ours as people read it."""
+    return name.replace("_", " ")
+
 
 def ending(reason: EndReason | None, note: str = "") -> str:
     """The reason of an end as half a sentence."""
@@ -34,10 +58,11 @@ def minute(instant: datetime) -> str:
     return instant.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def lease_summary(order: LeaseOrder) -> str:
-    """One line for the list of workflows."""
-    purpose = "ends" if order.end_only else f"until {minute(order.expires_at)}"
-    return f"{order.ticket.key}: {order.grantee.target_name} at {order.grantee.target.instance}, {purpose}"
+def lease_summary(order: LeaseOrder, subject: str) -> str:
+    """One line for the list of workflows. It never changes, and so it tells no end: that can move."""
+    who = subject or order.grantee.subject.user_id
+    where = f"{order.grantee.target_name} at {order.grantee.target.instance}"
+    return f"{order.ticket.key}: " + (f"take back {where} from {who}" if order.end_only else f"{where} for {who}")
 
 
 def lease_details(order: LeaseOrder, status: LeaseStatus, note: str) -> str:
@@ -45,12 +70,17 @@ def lease_details(order: LeaseOrder, status: LeaseStatus, note: str) -> str:
     lines = [
         f"### {order.grantee.target_name} for {order.ticket.key}",
         f"- state: **{status.state}**",
-        f"- until: {minute(status.expires_at)}",
+        f"- {'was to end at' if status.reason is not None else 'until'}: {minute(status.expires_at)}",
         f"- target: `{order.grantee.target}`",
         f"- account: `{order.grantee.subject}`",
     ]
     if status.reason is not None:
-        lines.append(f"- ends because {ending(status.reason, note)}")
+        lines.append(f"- ends because {_inline(ending(status.reason, note))}")
+    if status.state in _TAKING:
+        late = " The removal is late." if status.state is LeaseState.STUCK else ""
+        lines.append(
+            f"\nIt is being taken back, without a limit of attempts.{late} What fails is under *Pending Activities*."
+        )
     return "\n".join(lines)
 
 
@@ -69,18 +99,29 @@ def refused_comment(order: LeaseOrder, reason: EndReason | None, note: str) -> s
     return f"Access to {order.grantee.target_name} at {order.grantee.target.instance} was not granted: {ending(reason, note)}."
 
 
-def request_details(view: StatusView, entries: tuple[str, ...]) -> str:
+def late_comment(order: LeaseOrder, what: str, due_at: datetime) -> str:
+    return (
+        f"The {what} {order.grantee.target_name} is late: it was due at {minute(due_at)}. "
+        "It goes on being tried until it is done; nobody needs to ask again."
+    )
+
+
+def request_details(view: StatusView, entries: Iterable[TimelineEntry]) -> str:
     """The current state of a request, as the Temporal UI shows it. Its leases show themselves."""
     lines = [
-        f"### {view.ticket.key}: {view.entitlement or 'access request'} for {view.subject or '?'}",
+        f"### {view.ticket.key}: {f'{view.entitlement} for {view.subject}' if view.entitlement else 'access request'}",
         f"- state: **{view.state}**",
     ]
     if view.approver:
         lines.append(f"- approved by: {view.approver}")
+    if view.expires_at is not None:
+        lines.append(f"- {'until' if view.outcome is None else 'was to end at'}: {minute(view.expires_at)}")
     if view.outcome is not None:
-        lines.append(f"- outcome: **{view.outcome}** {view.why}")
-    return "\n".join([*lines, "", "#### Timeline", *entries])
+        lines.append(f"- outcome: **{spelt(view.outcome)}**: {_inline(view.why)}")
+    told = [f"- `{minute(entry.at)}` {_inline(entry.what)}" for entry in entries]
+    return "\n".join([*lines, "", "#### Timeline", *told[-SHOWN_ENTRIES:]])
 
 
-def timeline_line(at: datetime, what: str) -> str:
-    return f"- `{render_instant(at)}` {what}"
+def _inline(text: str) -> str:
+    """Words that may be a stranger's, as words and nothing else: no line, link or picture of theirs in Markdown."""
+    return _MARKUP.sub(r"\\\1", " ".join(text.split()))

@@ -15,6 +15,7 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 
+from activities.heartbeats import check_pulse
 from activities.integrations.jira_answers import API, Call, judge, server_time, transport_error
 from activities.integrations.jira_settings import JiraSettings
 
@@ -27,6 +28,8 @@ class StrictAdapter(HTTPAdapter):
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         call = Call.of(request)
+        if request.method != "GET":
+            check_pulse(call.name)
         try:
             response = super().send(request, *args, **kwargs)
             _ = response.content

@@ -109,15 +109,22 @@ class JiraPerson:
             fields[settings.subject] = {"accountId": subject_account}
         return self._ref(Issue.read("/issue", self._client.post_issue(fields)))
 
+    def stands_in(self, ticket: TicketRef) -> str:
+        """The name of the ticket's status."""
+        return self._issue(ticket, "status").part(Named, "status").name
+
     def transition_to(self, ticket: TicketRef, status: str) -> str:
         """Move the ticket to `status` in this person's name, and return the status it stood in.
 
         Raises:
             InvalidError: it stands there already, or no transition leads there.
         """
-        stands = self._issue(ticket, "status").part(Named, "status").name
+        stands = self.stands_in(ticket)
         if stands == status:
-            raise InvalidError(f"{ticket.key} already stands in {status!r}; nothing was changed")
+            raise InvalidError(
+                f"{ticket.key} already stands in {status!r}; nothing was changed. If that answer did not count, the ticket"
+                f" says why: move it back to {self._settings.waiting_status!r} in Jira, and answer again"
+            )
         path = f"/issue/{ticket.issue_id}/transitions"
         steps = Transitions.read(path, self._client.get(path)[0]).transitions
         step = next((step for step in steps if step.to.name == status), None)

@@ -8,6 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -111,7 +112,11 @@ class JiraTickets:
         return f"project = {project} AND issuetype = {request_type} AND updated >= {whole_minute} ORDER BY updated ASC"
 
     async def _run(self, call: "Callable[[JiraClient], Result]") -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: call(self._client()))
+        # With the context goes the pulse of the attempt that calls, which is asked before each write.
+        context = copy_context()
+        return await asyncio.get_running_loop().run_in_executor(
+            self._threads, lambda: context.run(lambda: call(self._client()))
+        )
 
     def _client(self) -> "JiraClient":
         """This thread's own client."""

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from activities.providers.okta_answers import Answer
+from activities.providers.okta_assertion import OktaTime, sign_in_by
 from activities.providers.okta_settings import OktaSettings
 from activities.providers.okta_transport import CURRENT_CALL, Call, OktaHttp, broken, open_http
 from activities.send_window import SendWindow
@@ -38,6 +39,7 @@ class OktaClient:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._http: httpx.AsyncClient | None = None
         self._sdk: Sdk | None = None
+        self._time = OktaTime()
 
     async def close(self) -> None:
         """Drop all connections; the next call opens new ones."""
@@ -86,7 +88,8 @@ class OktaClient:
         except AuthFailedError:
             if not self._settings.signs_in_by_key:
                 raise
-        # The SDK keeps a token that was withdrawn until it would have expired; a 401 did nothing, so this repeats nothing.
+        # The SDK keeps a token that was withdrawn until it would have expired, and an assertion that was refused may have
+        # been dated by a wrong clock, which that answer has put right. A 401 did nothing, so this repeats nothing.
         if self._sdk is sdk:
             self._sdk = None
         return await self._attempt(begin(), await self._current_sdk(), send)
@@ -118,7 +121,9 @@ class OktaClient:
             await asyncio.to_thread(warm_up)
         if self._sdk is None:
             self._http = self._http or open_http(self._settings.client_timeout)
-            self._sdk = _build_sdk(self._settings, self._http)
+            self._sdk = _build_sdk(self._settings, self._http, self._time)
+            if self._settings.private_key is not None:
+                sign_in_by(self._sdk, self._settings, self._settings.private_key, self._time)
         return self._sdk
 
     def _is_ours(self, url: str) -> bool:
@@ -148,7 +153,7 @@ def _has_id(item: object) -> bool:
     return isinstance(item, dict) and isinstance(item.get("id"), str) and bool(item["id"])
 
 
-def _build_sdk(settings: OktaSettings, http: httpx.AsyncClient) -> Sdk:
+def _build_sdk(settings: OktaSettings, http: httpx.AsyncClient, time: OktaTime) -> Sdk:
     """A client whose every setting is named here, because the SDK fills gaps from the environment and okta.yaml files."""
     if settings.url.startswith("http://") and settings.is_loopback:
         # The SDK reads this from nowhere but the environment; settings have made sure that it is a loopback address.
@@ -156,7 +161,7 @@ def _build_sdk(settings: OktaSettings, http: httpx.AsyncClient) -> Sdk:
 
     # A function, because the SDK copies its settings deeply, and a function is its own copy.
     def http_client(http_config: Mapping[str, Any]) -> OktaHttp:
-        return OktaHttp(http, settings.client_timeout, http_config)
+        return OktaHttp(http, settings.client_timeout, time, http_config)
 
     config = {
         "orgUrl": settings.url,

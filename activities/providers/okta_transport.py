@@ -13,11 +13,12 @@ from typing import Any
 
 import httpx
 
+from activities.heartbeats import check_pulse
 from activities.providers.okta_answers import Answer, failure, sign_in_failure
+from activities.providers.okta_assertion import TOKEN_PATH, OktaTime
 from activities.send_window import SendWindow
 from domain.errors import MalformedError, OutcomeUnknownError, RetryableError, VendorError
 
-TOKEN_PATH = "/oauth2/v1/token"  # noqa: S105 - a path
 CONNECT_TIMEOUT = timedelta(seconds=3)
 MOST_CONNECTIONS = 60
 """Below the 75 calls at a time that Okta allows an org, so that others keep some."""
@@ -50,8 +51,11 @@ class OktaHttp:
     `http_config` holds the credential headers. The rest of it is ignored: proxy, TLS context and timeout may be ambient.
     """
 
-    def __init__(self, http: httpx.AsyncClient, timeout: timedelta, http_config: Mapping[str, Any]) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, timeout: timedelta, time: OktaTime, http_config: Mapping[str, Any]
+    ) -> None:
         self._http = http
+        self._time = time
         self._timeout = timeout
         self._headers: Mapping[str, str] = http_config["headers"]
 
@@ -84,6 +88,7 @@ class OktaHttp:
 
         if call.window is not None:
             call.window.check(call.name)
+            check_pulse(call.name)
         try:
             # The client's own timeouts bound each step; only this bounds their sum.
             async with asyncio.timeout(self._timeout.total_seconds()):
@@ -97,7 +102,9 @@ class OktaHttp:
                 )
         except (TimeoutError, httpx.HTTPError, httpx.StreamError) as error:
             raise broken(call, error) from error
-        return Answer.of(response)
+        answer = Answer.of(response)
+        self._time.note(answer.vendor_at)
+        return answer
 
 
 def open_http(timeout: timedelta) -> httpx.AsyncClient:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from temporalio import activity
 from temporalio.testing import ActivityEnvironment
 
 from activities.access import AccessActivities
@@ -55,13 +56,19 @@ OURS = RunFacts(workflow_type=LEASE_TYPE, task_queue=Queue.LEASES, follows_anoth
 
 @dataclass
 class FakeRuns:
-    """The engine's word on runs: leases of ours that nobody reset, but for what `told` says of a run."""
+    """The engine's word on runs: leases of ours that nobody reset, but for what `told` says of a run.
+
+    It waits for the attempt that asks, unless `given_up`.
+    """
 
     told: dict[str, RunFacts] = field(default_factory=dict)
+    given_up: bool = False
 
     async def inspect(self, workflow_id: str, run_id: str) -> RunFacts:
         del workflow_id
-        return self.told.get(run_id, OURS)
+        info = activity.info()
+        attempts = {} if self.given_up else {info.activity_id: info.attempt}
+        return self.told.get(run_id, OURS).model_copy(update={"attempts": attempts})
 
 
 class Office:

@@ -16,7 +16,7 @@ from domain.warrant import WarrantKind
 from domain.witness import Observation, Presence, Receipt, SessionsEnded
 from tests.activities.office import LEASE, OURS, RUN, Office
 from tests.fakes.providers import SMALL_CAPABILITIES, FakeAccessProvider
-from workflows.options import HEARTBEAT_TIMEOUT
+from workflows.options import HEARTBEAT_TIMEOUT, START_TO_CLOSE
 
 CALLS = {
     "look_before_grant": "preflight",
@@ -140,6 +140,17 @@ async def test_attempt_past_its_send_window_sends_nothing(office: Office, name: 
         await environment.run(activity_of(office.access, name), request)
     assert not caught.value.non_retryable
     assert not [entry for entry in office.provider.ledger if entry.action in {"added", "removed"}]
+
+
+async def test_attempt_that_an_operator_gave_an_hour_sends_no_longer_than_before(office: Office) -> None:
+    """The fence is built on the kernel's own start-to-close: options that were changed from outside widen no window."""
+    request = await office.pair()
+    environment = office.caller()
+    environment.info = replace(environment.info, start_to_close_timeout=timedelta(hours=1))
+    office.provider.capabilities = SMALL_CAPABILITIES.model_copy(update={"client_timeout": START_TO_CLOSE})
+    with pytest.raises(ApplicationError, match="not sent"):
+        await environment.run(office.access.revoke_access, request)
+    assert not [entry for entry in office.provider.ledger if entry.action == "removed"]
 
 
 async def test_revoke_that_reads_back_present_is_no_success(office: Office) -> None:

@@ -204,8 +204,11 @@ def test_file_that_cannot_be_read_hides_no_other_fault_and_invents_none(folder: 
 
 def test_folder_without_catalogue_is_refused(tmp_path: Path) -> None:
     """An empty or missing folder offers nothing, and says so."""
-    for folder in (tmp_path, tmp_path / "missing"):
-        assert "there is no *.yaml file here; name the catalogue's folder" in faults_of(folder)[0]
+    for folder, problem in (
+        (tmp_path, "there is no *.yaml file here"),
+        (tmp_path / "missing", "there is no such folder"),
+    ):
+        assert faults_of(folder) == [f"{folder}: {problem}; name the catalogue's folder"]
 
 
 def test_yml_file_is_not_passed_over_in_silence(folder: Path) -> None:

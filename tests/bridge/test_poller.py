@@ -131,6 +131,23 @@ async def test_stay_alive_and_unready_when_the_mark_cannot_be_written(house: Hou
         await until(is_ready)
 
 
+async def test_come_back_to_a_mark_that_could_not_be_read_for_a_while(house: House, poller: Poller) -> None:
+    """What it says may be older than a day: it is not written over meanwhile, and counts again as soon as it can be read."""
+    await poller.poll_once()
+    stored = house.state.read_bytes()
+    house.state.unlink()
+    house.state.mkdir()
+    ticket = house.create()
+    later = make_poller(house, late=timedelta(days=2))
+    with pytest.raises(IsADirectoryError):
+        await later.poll_once()
+    assert await house.heard(ticket) is None
+    house.state.rmdir()
+    house.state.write_bytes(stored)
+    await later.poll_once()
+    assert await house.names(ticket) == ["approve"]
+
+
 async def test_owe_ticket_whose_records_cannot_be_read(house: House, poller: Poller) -> None:
     """What is found out only at the desk holds no other ticket up either."""
     broken, sound = house.create(), house.create()

@@ -28,7 +28,7 @@ async def test_start_request_when_its_ticket_is_created(house: House) -> None:
     assert told.workflow_type == "AccessRequestWorkflow"
     assert told.typed_search_attributes.get(SearchAttributeKey.for_keyword("NightlatchTicket")) == ticket.key
     assert told.typed_search_attributes.get(SearchAttributeKey.for_keyword("NightlatchState")) == "opening"
-    assert await told.static_summary() == f"**{ticket.key}**"
+    assert await told.static_summary() == f"**{ticket.key}**: access request"
     assert told.raw_description.execution_config.workflow_execution_timeout.ToTimedelta() == timedelta(0)
     assert await house.names(ticket) == []
 

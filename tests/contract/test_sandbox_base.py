@@ -230,6 +230,18 @@ async def test_clearing_all_faults_lets_held_calls_go(control: SandboxClient, ok
     assert (await call).status_code == 200
 
 
+async def test_held_call_that_is_lost_is_not_performed(control: SandboxClient, okta: httpx.AsyncClient) -> None:
+    """The connection breaks, and nothing has happened."""
+    mark = await last_seq(control)
+    await control.arm("okta", {"kind": "hold", "name": "door"}, method="PUT", times=1)
+    call = asyncio.create_task(okta.put(MEMBERSHIP))
+    await control.wait_until_held("door")
+    assert await control.lose("door") == 1
+    with pytest.raises(httpx.TransportError):
+        await call
+    assert await membership_lines(control, mark) == []
+
+
 async def test_cleared_fault_strikes_no_more(control: SandboxClient, okta: httpx.AsyncClient) -> None:
     """A rule without `times` stands until it is cleared by its id."""
     rule_id = await control.arm("okta", {"kind": "status", "status": 502})
@@ -245,11 +257,22 @@ async def test_request_log_tells_what_was_called_and_faulted(control: SandboxCli
         await okta.get("/okta/api/v1/users?limit=1")
     await okta.get("/okta/api/v1/users?limit=1")
     faulted, performed = (await control.requests())[-2:]
-    expected = {"vendor": "okta", "method": "GET", "path": "/api/v1/users", "query": "limit=1"}
+    expected = {"vendor": "okta", "caller": "", "method": "GET", "path": "/api/v1/users", "query": "limit=1"}
     assert expected | {"status": None, "fault": "reset"} == {
         key: faulted[key] for key in faulted if key not in {"seq", "at"}
     }
     assert (performed["status"], performed["fault"]) == (200, None)
+
+
+async def test_caller_with_a_name_of_its_own_is_told_apart(control: SandboxClient, okta: httpx.AsyncClient) -> None:
+    """A rule for one caller strikes nobody else, and the request log gives that caller's calls alone."""
+    await control.arm("okta", {"kind": "status", "status": 502}, caller="worker-1")
+    statuses = {
+        prefix: (await okta.get(f"{prefix}/okta/api/v1/users/{ALICE}")).status_code
+        for prefix in ("/as/worker-1", "/as/worker-2", "")
+    }
+    assert statuses == {"/as/worker-1": 502, "/as/worker-2": 200, "": 200}
+    assert [call["path"] for call in await control.requests("worker-2")] == [f"/api/v1/users/{ALICE}"]
 
 
 @pytest.mark.parametrize(

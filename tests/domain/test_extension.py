@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from domain.catalogue import Catalogue, ExtensionTerms
+from domain.durations import MAX_SKEW
 from domain.extension import (
     ExtensionVerdict,
     ExtensionWish,
@@ -69,6 +70,14 @@ def test_extends_for_the_requester_and_the_subject(author: str, person: str) -> 
     """Either may ask, by any of their accounts; the span is added to the end in force."""
     verdict = judge(wish(author=author), subject=CLEO)
     assert verdict == ExtensionVerdict(wish_id="c1", person=person, granted=True, new_end=END + HOUR)
+
+
+def test_refuses_a_wish_from_before_the_access_began() -> None:
+    """What an approver never saw asked beside the request is not added to it; clocks may differ by what they may."""
+    began_at = END - resolved(view()).duration
+    early = wish().model_copy(update={"at": began_at - MAX_SKEW - TICK})
+    assert refused(judge(early)) == "it was written before the access began; write it again"
+    assert judge(early.model_copy(update={"at": began_at - MAX_SKEW})).granted
 
 
 @pytest.mark.parametrize("author", [BEN, BOT, NOBODY, ""])

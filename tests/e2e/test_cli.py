@@ -80,6 +80,7 @@ async def test_approve_twice_is_refused_and_changes_nothing(sandbox: SandboxProc
     said = await nightlatch("approve", ticket.key, env=login(sandbox, "carol"))
     assert said.code == 1
     assert f"{ticket.key} already stands in 'Approved'; nothing was changed" in said.err
+    assert "move it back to 'Waiting for approval' in Jira, and answer again" in said.err
     said = await nightlatch("deny", ticket.key, env=login(sandbox, "carol"))
     assert said.code == 1
     assert (
@@ -93,6 +94,19 @@ async def test_revoke_writes_the_wish_on_the_ticket(sandbox: SandboxProcess) -> 
     ticket = await asked(sandbox)
     said = await nightlatch("revoke", ticket.key.lower(), "--reason", "not\nneeded", env=login(sandbox, "alice"))
     assert (said.code, await texts_of(sandbox, ticket)) == (0, ["/revoke not needed"])
+
+
+async def test_extend_of_what_is_over_is_refused_at_once_and_revoke_is_written_all_the_same(
+    sandbox: SandboxProcess,
+) -> None:
+    """Nobody waits for an answer that cannot come; a wish to take away is never held back."""
+    ticket = await asked(sandbox)
+    assert (await nightlatch("deny", ticket.key, env=login(sandbox, "bob"))).code == 0
+    said = await nightlatch("extend", ticket.key, "1h", env=login(sandbox, "alice"))
+    assert (said.code, "stands in 'Declined': there is no access to extend" in said.err) == (1, True)
+    said = await nightlatch("revoke", ticket.key, env=login(sandbox, "alice"))
+    assert (said.code, "stands in 'Declined', so none should be left" in said.out) == (0, True)
+    assert await texts_of(sandbox, ticket) == ["/revoke"]
 
 
 async def test_extend_without_an_answer_says_that_it_comes_on_the_ticket(sandbox: SandboxProcess) -> None:

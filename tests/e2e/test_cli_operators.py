@@ -2,40 +2,28 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from temporalio import workflow
 from temporalio.client import Client
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
-from temporalio.service import RPCError
-from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.data_converter import data_converter
 from activities.integrations.jira_settings import JiraSettings
 from activities.integrations.jira_tickets import JiraTickets
 from activities.key_files import write_new_keys
 from activities.records import TicketRecords, judge_writer
 from activities.registry import load_keys
 from activities.settings import KeySettings
-from domain import search
 from domain.evidence import RecordKind, property_key
 from domain.ids import TicketRef, request_workflow_id
-from domain.messages import Fact, RequestInput, StatusView, TimelineEntry, TimelineView
-from domain.request import RequestOutcome, RequestState
+from domain.messages import Fact, RequestInput
 from sandbox.client import SandboxClient
-from starter.connection import ensure_search_attributes
 from tests.e2e.cli_process import as_bot, asked, nightlatch
+from tests.e2e.telling import ENDS_AT, TellingRequest, dev_server, telling_request, to
 from tests.sandbox_process import SandboxProcess, running_sandbox
 from tests.specs_gate import SPECS_AT_HAND, assert_official
 
 BOT = "712020:nightlatch-bot-0000-0000-0000-000000000008"
-ENDS_AT = datetime(2199, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -48,76 +36,14 @@ async def sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[San
 
 @pytest.fixture(scope="module")
 async def temporal() -> AsyncIterator[Client]:
-    environment = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=str(Path(sys.executable).with_name("temporal")), data_converter=data_converter()
-    )
-    async with environment:
-        await ensure_search_attributes(environment.client)
-        yield environment.client
-
-
-@workflow.defn(name="AccessRequestWorkflow")
-class TellingRequest:
-    """A request that is active until it is told otherwise, with the queries of the real one. `looks` counts them."""
-
-    looks = 0
-
-    def __init__(self) -> None:
-        self._over = False
-
-    @workflow.run
-    async def run(self, request: RequestInput) -> None:
-        self._ticket = request.ticket
-        await workflow.wait_condition(lambda: self._over)
-
-    @workflow.signal
-    def revoke(self) -> None:
-        self._over = True
-
-    @workflow.query
-    def status(self) -> StatusView:
-        TellingRequest.looks += 1
-        state, outcome = (RequestState.CLOSED, RequestOutcome.ENDED) if self._over else (RequestState.ACTIVE, None)
-        return StatusView(ticket=self._ticket, state=state, outcome=outcome, subject="alice", expires_at=ENDS_AT)
-
-    @workflow.query
-    def timeline(self) -> TimelineView:
-        return TimelineView(
-            entries=(TimelineEntry(at=ENDS_AT - timedelta(hours=1), what="granted \x1b[31m by [b]hand"),)
-        )
+    async with dev_server() as client:
+        yield client
 
 
 @pytest.fixture
 async def running(temporal: Client) -> AsyncIterator[TicketRef]:
-    """One request of SEC-77 in state active, with a worker that answers for it."""
-    ticket = TicketRef(site="demo", issue_id=str(datetime.now(UTC).microsecond + 1), key="SEC-77")
-    attributes = TypedSearchAttributes(
-        [
-            SearchAttributePair(SearchAttributeKey.for_keyword(search.TICKET), ticket.key),
-            SearchAttributePair(SearchAttributeKey.for_keyword(search.SUBJECT), "alice"),
-            SearchAttributePair(SearchAttributeKey.for_keyword(search.STATE), "active"),
-            SearchAttributePair(SearchAttributeKey.for_datetime(search.EXPIRES_AT), ENDS_AT),
-        ]
-    )
-    runner = UnsandboxedWorkflowRunner()
-    async with Worker(temporal, task_queue="cli-tests", workflows=[TellingRequest], workflow_runner=runner):
-        handle = await temporal.start_workflow(
-            TellingRequest.run,
-            RequestInput(ticket=ticket),
-            id=request_workflow_id(ticket),
-            task_queue="cli-tests",
-            search_attributes=attributes,
-        )
-        async with asyncio.timeout(20):
-            while not [found async for found in temporal.list_workflows(f"WorkflowId = '{handle.id}'")]:
-                await asyncio.sleep(0.05)
+    async with telling_request(temporal, "SEC-77") as ticket:
         yield ticket
-        with suppress(RPCError):
-            await handle.terminate()
-
-
-def to(temporal: Client) -> dict[str, str]:
-    return {"TEMPORAL_ADDRESS": temporal.service_client.config.target_host}
 
 
 async def test_list_shows_who_has_what_until_when(temporal: Client, running: TicketRef) -> None:
@@ -157,13 +83,27 @@ async def test_watch_ends_when_the_request_is_closed(temporal: Client, running: 
 
 
 async def test_reading_temporal_fails_with_an_exit_code_of_its_own(temporal: Client) -> None:
-    """Not there is 3, unknown is 4, a filter that is no plain word is 2."""
+    """Not there is 3, unknown is 4, a filter that cannot be asked for and a namespace that is not there are 2."""
     said = await nightlatch("show", "SEC-404", env=to(temporal))
     assert (said.code, "Temporal knows no request of ticket SEC-404" in said.err) == (4, True)
     said = await nightlatch("list", "--subject", "x' OR 1=1 --", env=to(temporal))
     assert (said.code, "cannot be searched for" in said.err) == (2, True)
-    said = await nightlatch("list", env={"TEMPORAL_ADDRESS": "127.0.0.1:1"})
-    assert (said.code, "127.0.0.1:1" in said.err) == (3, True)
+    said = await nightlatch("list", env=to(temporal) | {"TEMPORAL_NAMESPACE": "nowhere"})
+    assert (said.code, "has no namespace 'nowhere'" in said.err) == (2, True)
+    said = await nightlatch("list", env=to(temporal) | {"TEMPORAL_TLS": "true"})
+    assert (said.code, "the encryption of the connection does not fit" in said.err) == (3, True)
+
+
+async def test_list_filters_by_what_the_example_catalogue_calls_its_targets(
+    temporal: Client, running: TicketRef
+) -> None:
+    """A target's name may hold a comma; a state is one that is ever shown, in any case; over means over."""
+    named = ("list", "--ticket", running.key, "--json", "--target", "Production databases, administrator")
+    assert (await nightlatch(*named, env=to(temporal))).document["rows"] == []
+    said = await nightlatch("list", "--state", "ACTIVE", "--ticket", running.key.lower(), env=to(temporal))
+    assert (said.code, running.key in said.out) == (0, True)
+    said = await nightlatch("list", "--state", "broken", env=to(temporal))
+    assert (said.code, "name one of opening, pending" in said.err) == (2, True)
 
 
 async def test_request_without_a_worker_is_told_as_not_reachable(temporal: Client) -> None:

@@ -24,7 +24,7 @@ from starter.dev_config import BOT_ACCOUNT
 from starter.dev_home import Stack
 from tests.e2e.stack import Command, command, dev, nothing_is_left, remembered
 
-SECONDS = 5
+SECONDS = 8
 EXTENSION = 3
 GROUP = "00gawsprodadmin000001"
 ALICE = "00ualice0000000000001"

@@ -1,5 +1,6 @@
 """Small workflows that tell how the kernel's own parts look from inside the real workflow sandbox. Kept free of test code."""
 
+import asyncio
 import os
 import random
 import time
@@ -11,8 +12,11 @@ from temporalio import workflow
 
 from domain.canonical import KeyRing, KeyRole, PublicKey, Signature
 from domain.errors import SignatureRefusedError
+from domain.messages import ExtensionCommit, ExtensionOffer, Hint, LeaseOrder
 from domain.values import Value
 from workflows import options
+from workflows.lease_keeper import LeaseKeeper
+from workflows.run_to_end import run_to_end
 
 BANNED: dict[str, Callable[[], object]] = {
     "datetime.now": lambda: datetime.now(UTC),
@@ -79,6 +83,59 @@ class SignatureProbe:
         except SignatureRefusedError as error:
             return str(error)
         return "accepted"
+
+
+class Stray:
+    """The story of another workflow, which was thrown away in the middle."""
+
+    def __init__(self) -> None:
+        self.began_its_work = False
+
+    async def story(self) -> None:
+        try:
+            await asyncio.sleep(0)
+        finally:
+            await run_to_end(self._work(), of=self)
+
+    async def _work(self) -> None:
+        self.began_its_work = True
+
+
+@workflow.defn(name="StrayProbe")
+class StrayProbe:
+    """Has another workflow's story end in the middle of its own task, as the garbage collector may."""
+
+    @workflow.run
+    async def run(self) -> str:
+        stray = Stray()
+        story = stray.story()
+        story.send(None)
+        try:
+            story.close()
+        except RuntimeError as error:
+            return str(error)
+        await asyncio.sleep(0)
+        return "it began its work here" if stray.began_its_work else "it was left alone"
+
+
+class KeeperOfALeaseThatEnds(LeaseKeeper):
+    """Whose lease ends while it is being told to."""
+
+    async def send(self, signal: str, message: ExtensionOffer | ExtensionCommit | Hint) -> bool:
+        self.told = (signal, message)
+        self._reachable = False
+        return True
+
+
+@workflow.defn(name="KeeperProbe")
+class KeeperProbe:
+    """Ends a lease that ends by itself meanwhile. Nothing may be cancelled then: its place is being taken."""
+
+    @workflow.run
+    async def run(self, order: LeaseOrder) -> None:
+        keeper = KeeperOfALeaseThatEnds(order, "alice")
+        keeper._reachable = True
+        await keeper.end("by hand")
 
 
 def shown(name: str, chosen: options.ActivityOptions) -> ShownOptions:

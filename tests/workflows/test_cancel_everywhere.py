@@ -1,235 +1,112 @@
-"""Whatever is stopped, by whom and when: the vendor is asked to remove, and is then seen without the pair twice.
+"""Whatever an operator stops, and when: the vendor is asked to remove, and is then seen without the pair twice.
 
-A matrix of phases and of the ways in which operators and people stop things; the ways run side by side, each in its own house.
+A matrix of phases and of hands; the hands run side by side, each in its own house.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
 
 import pytest
-from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
-from temporalio.service import RPCError, RPCStatusCode
 
-from domain.errors import RetryableError
-from domain.ids import TicketRef
-from tests.fakes.script import Gate
-from tests.house import PATIENCE_SECONDS, House, build_house
+from domain.values import parse_instant
+from tests.house import House, build_house
+from tests.workflows import hands, phases
+from tests.workflows.phases import PHASES, Case, Phase, heard
+from tests.workflows.stories import A_MINUTE
 
-Handle = WorkflowHandle[Any, Any]
-
-
-@dataclass
-class Case:
-    """One request in its own house. `let_go` undoes what holds it in its phase."""
-
-    house: House
-    ticket: TicketRef
-    request: Handle
-    let_go: Callable[[], None] = lambda: None
-
-    def holding(self, gate: Gate) -> "Case":
-        self.let_go = gate.release
-        return self
-
-
-# Phases: each returns a case that stands in it.
-
-
-async def pending(house: House) -> Case:
-    ticket = house.ask()
-    request = await house.start(ticket)
-    await house.asked(ticket)
-    return Case(house, ticket, request)
-
-
-async def looking(house: House) -> Case:
-    return await _held(house, house.provider.hold("preflight"))
-
-
-async def arming(house: House) -> Case:
-    ticket = house.ask()
-    request = await house.start(ticket)
-    await house.asked(ticket)
-    look = house.provider.hold("preflight")
-    await house.approve(ticket, request)
-    await look.reached()
-    gate = house.tickets.hold("read")
-    look.release()
-    await gate.reached()
-    return Case(house, ticket, request).holding(gate)
-
-
-async def granting_before(house: House) -> Case:
-    return await _held(house, house.provider.hold("grant"))
-
-
-async def granting_after(house: House) -> Case:
-    return await _held(house, house.provider.hold("grant", "after"))
-
-
-async def active(house: House) -> Case:
-    ticket, request = await house.approved()
-    await house.told(ticket, "Access is active")
-    return Case(house, ticket, request)
-
-
-async def extending(house: House) -> Case:
-    case = await active(house)
-    gate = house.provider.hold("verify")
-    house.tickets.comment_as(case.ticket, "/extend 30m", "alice")
-    await case.request.signal("extend", {"by": "alice"})
-    await gate.reached()
-    return case.holding(gate)
-
-
-async def revoking(house: House) -> Case:
-    case = await active(house)
-    gate = house.provider.hold("revoke")
-    await case.request.signal("revoke", {})
-    await gate.reached()
-    return case.holding(gate)
-
-
-async def revoked_unread(house: House) -> Case:
-    case = await active(house)
-    gate = house.provider.hold("revoke", "after")
-    await case.request.signal("revoke", {})
-    await gate.reached()
-    return case.holding(gate)
-
-
-async def backing_off(house: House) -> Case:
-    case = await active(house)
-    house.provider.fail("revoke", RetryableError("503"))
-    await case.request.signal("revoke", {})
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while await _attempt(house, "revoke_access") < 3:
-            await asyncio.sleep(0.02)
-    case.let_go = lambda: house.provider.succeed("revoke")
-    return case
-
-
-async def second_look(house: House) -> Case:
-    case = await active(house)
-    await case.request.signal("revoke", {})
-    await house.until(lambda: "removed" in house.kinds(case.ticket, house.lease_id()))
-    gate = house.provider.hold("verify")
-    await gate.reached()
-    return case.holding(gate)
-
-
-async def writing(house: House) -> Case:
-    case = await active(house)
-    gate = house.tickets.hold("write_property")
-    await case.request.signal("revoke", {})
-    await gate.reached()
-    await house.until(lambda: not house.is_member())
-    return case.holding(gate)
-
-
-# Ways to stop.
-
-
-async def cancel(case: Case) -> None:
-    await case.request.cancel()
+Hand = Callable[[Case], Awaitable[None]]
 
 
 async def cancel_twice(case: Case) -> None:
-    await case.request.cancel()
-    await _at_rest(case.request)
-    await case.request.cancel()
+    await hands.cancel(case.house, case.request.id)
+    await heard(case)
+    await hands.cancel(case.house, case.request.id)
 
 
 async def terminate(case: Case) -> None:
-    await case.request.terminate("by hand")
+    await hands.terminate(case.house, case.request.id)
+
+
+async def delete(case: Case) -> None:
+    await hands.delete(case.house, case.request.id)
+
+
+async def revoke_with_junk(case: Case) -> None:
+    await hands.signal(case.house, case.request.id, "revoke", '["carol", {"by": 7}]', "null")
 
 
 async def cancel_lease(case: Case) -> None:
-    await case.house.lease().cancel()
+    await hands.cancel(case.house, case.house.lease_id())
 
 
-async def revoke(case: Case) -> None:
-    await case.request.signal("revoke", {"by": "carol"})
+async def terminate_lease(case: Case) -> None:
+    await hands.terminate(case.house, case.house.lease_id())
 
 
-PHASES = [
-    pending,
-    looking,
-    arming,
-    granting_before,
-    granting_after,
-    active,
-    extending,
-    revoking,
-    revoked_unread,
-    backing_off,
-    second_look,
-    writing,
-]
-WAYS = [cancel, cancel_twice, terminate, cancel_lease, revoke]
+async def delete_lease(case: Case) -> None:
+    await hands.delete(case.house, case.house.lease_id())
+
+
+ON_REQUEST: list[Hand] = [cancel_twice, terminate, revoke_with_junk]
+ON_LEASE: list[Hand] = [cancel_lease, terminate_lease]
+DELETING: list[Hand] = [delete, delete_lease]
+END_THE_REQUEST = (terminate, delete)
+END_THE_LEASE = (terminate_lease, delete_lease)
 
 
 @pytest.mark.parametrize("phase", PHASES)
-async def test_stopped_in_any_phase_and_access_is_gone(
-    jumping_house: House, phase: Callable[[House], Awaitable[Case]]
-) -> None:
-    """Cancelled once or twice, terminated, cancelled beneath, revoked: in every phase it ends with a proof of absence."""
-    async with asyncio.TaskGroup() as cases:
-        for way in WAYS:
-            if (phase, way) != (pending, cancel_lease):
-                house = build_house(jumping_house.client, jumping_house.environment)
-                cases.create_task(_stop(house, phase, way, cache=1000), name=way.__name__)
+async def test_stopped_in_any_phase_and_access_is_gone(jumping_house: House, phase: Phase) -> None:
+    """Request or lease cancelled, terminated or told to revoke: it ends with a proof of absence, told once on the ticket."""
+    await _try_all(jumping_house, phase, ON_REQUEST if phase is phases.pending else ON_REQUEST + ON_LEASE)
 
 
-@pytest.mark.parametrize("phase", [granting_after, extending, revoking, second_look])
-async def test_stopped_while_nothing_is_cached_and_access_is_gone(
-    jumping_house: House, phase: Callable[[House], Awaitable[Case]]
-) -> None:
+@pytest.mark.parametrize("phase", [phases.granting_after, phases.backing_off, phases.second_look])
+async def test_deleted_with_its_history_and_access_is_gone(jumping_house: House, phase: Phase) -> None:
+    """A request or a lease of which the engine knows nothing any more has not taken the end of the access along."""
+    await _try_all(jumping_house, phase, DELETING)
+
+
+@pytest.mark.parametrize("phase", [phases.granting_after, phases.extending, phases.second_look])
+async def test_stopped_while_nothing_is_cached_and_access_is_gone(jumping_house: House, phase: Phase) -> None:
     """The same with every workflow evicted after each step, so that all of it is replayed each time."""
+    await _try_all(jumping_house, phase, [cancel_twice, terminate_lease], cache=0)
+
+
+async def _try_all(like: House, phase: Phase, tried: list[Hand], *, cache: int = 1000) -> None:
     async with asyncio.TaskGroup() as cases:
-        for way in (cancel_twice, terminate):
-            house = build_house(jumping_house.client, jumping_house.environment)
-            cases.create_task(_stop(house, phase, way, cache=0), name=way.__name__)
+        for hand in tried:
+            house = build_house(like.client, like.environment)
+            cases.create_task(_try(house, phase, hand, cache), name=hand.__name__)
 
 
-async def _stop(
-    house: House,
-    phase: Callable[[House], Awaitable[Case]],
-    way: Callable[[Case], Awaitable[None]],
-    *,
-    cache: int,
-) -> None:
+async def _try(house: House, phase: Phase, hand: Hand, cache: int) -> None:
     async with house.working(cache=cache):
         case = await phase(house)
-        began_with = len(house.ledger("removed"))
-        await way(case)
-        await _heard(case)
-        if phase in {granting_before, granting_after}:
-            assert house.ledger("removed") == [], "a revoke began while a grant attempt was running"
+        await hand(case)
+        await heard(case)
+        if hand not in END_THE_LEASE:
+            beside = {"grant_access", "revoke_access"}
+            assert not beside <= await hands.pending_names(house.lease()), "a revoke began beside a running grant"
         case.let_go()
-        if phase is not pending:
-            await _over(case, terminated=way is terminate)
-        elif way is not terminate:
-            await house.soon(case.request.result())
-        assert len(house.ledger("removed")) >= began_with
-        _assert_gone(house)
+        if hand not in END_THE_REQUEST:
+            await _over(case, case.request)
+            assert sum(text.startswith("Closed: ") for text in house.comments(case.ticket)) == 1
+        elif phase is not phases.pending:
+            await _over(case, house.lease())
+    _assert_gone(house)
+    _assert_told_once_and_in_order(case)
 
 
-async def _over(case: Case, *, terminated: bool) -> None:
-    """Return when the lease has closed, and the request where it still runs; what might land late is jumped over."""
-    house, lease = case.house, case.house.lease()
-    closed = asyncio.ensure_future(lease.result())
+async def _over(case: Case, last: phases.Handle) -> None:
+    """Return when `last` has closed; what might land late is jumped over, again for a lease that is started anew."""
+    house = case.house
+    closed = asyncio.ensure_future(last.result())
     while not closed.done():
         await house.until(lambda: closed.done() or "removed" in house.kinds(case.ticket, house.lease_id()))
         if not closed.done():
-            await house.jump(lease, timedelta(minutes=1))
+            await house.jump(house.lease(), A_MINUTE)
             await asyncio.wait([closed], timeout=1)
     await closed
-    if not terminated:
-        await house.soon(case.request.result())
 
 
 def _assert_gone(house: House) -> None:
@@ -244,35 +121,18 @@ def _assert_gone(house: House) -> None:
     assert not any(look.changed for look in looks)
 
 
-async def _held(house: House, gate: Gate) -> Case:
-    ticket, request = await house.approved()
-    await gate.reached()
-    return Case(house, ticket, request).holding(gate)
-
-
-async def _heard(case: Case) -> None:
-    """Return when request and lease have taken in what they were told, as far as they can while they are held."""
-    await _at_rest(case.request)
-    await _at_rest(case.house.lease())
-
-
-async def _at_rest(handle: Handle) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            try:
-                described = await handle.describe()
-            except RPCError as error:
-                if error.status is not RPCStatusCode.NOT_FOUND:
-                    raise
-                return
-            is_running = described.status is WorkflowExecutionStatus.RUNNING
-            if not (is_running and described.raw_description.HasField("pending_workflow_task")):
-                return
-            await asyncio.sleep(0.02)
-
-
-async def _attempt(house: House, activity: str) -> int:
-    described = (await house.lease().describe()).raw_description
-    return max(
-        (each.attempt for each in described.pending_activities if each.activity_type.name == activity), default=0
-    )
+def _assert_told_once_and_in_order(case: Case) -> None:
+    """Each lease run that ended what was added says so on the ticket, in the order in which it did it, and before its end."""
+    house, ticket = case.house, case.ticket
+    comments = house.comments(ticket)
+    assert len(set(comments)) == len(comments)
+    told = house.chains(ticket).get(house.lease_id(), ())
+    assert len({record.record_id for record in told}) == len(told)
+    if not house.ledger("added"):
+        return
+    last_run = [str(record.kind) for record in told if record.facts["run"] == told[-1].facts["run"]]
+    ended = last_run[last_run.index("ending") :]
+    assert [kind for kind in ended if kind != "stuck"] == ["ending", "removed", "proved", "sessions_ended"]
+    assert any("is gone: " in text for text in comments)
+    armed = house.chains(ticket)[f"judge/{house.lease_id()}"][0]
+    assert house.ledger("removed")[0].at < parse_instant(str(armed.facts["until"]))

@@ -1,12 +1,10 @@
 """What operators and other requests do to a request in the engine: cancel, terminate, reset, start again, ask for the same."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from temporalio.client import WorkflowHandle
 
 from domain.ids import request_workflow_id
 from domain.lease import EndReason
@@ -14,6 +12,7 @@ from domain.messages import RequestInput
 from domain.queues import Queue, queue_name
 from domain.values import parse_instant
 from tests.house import House
+from tests.workflows import hands
 from tests.workflows.stories import A_MINUTE, PROMPTLY, Handle, actions, assert_proved_gone, close, hold, reset
 from workflows.access_request import AccessRequestWorkflow
 from workflows.lease import LeaseWorkflow
@@ -62,39 +61,56 @@ async def until_following(handle: Handle) -> None:
             await asyncio.sleep(0.02)
 
 
-async def cancel(handle: WorkflowHandle[Any, Any]) -> None:
-    await handle.cancel()
-
-
-async def terminate(handle: WorkflowHandle[Any, Any]) -> None:
-    await handle.terminate("by hand")
-
-
-@pytest.mark.parametrize("phase", ["granting", "active"])
+@pytest.mark.parametrize("how", [hands.cancel, hands.terminate, hands.delete])
 @pytest.mark.parametrize("whose", ["request", "lease"])
-@pytest.mark.parametrize("how", [cancel, terminate])
-async def test_cancel_or_terminate_in_any_phase_and_access_is_removed(
-    jumping_house: House, how: Callable[[WorkflowHandle[Any, Any]], Any], whose: str, phase: str
+async def test_stopped_by_hand_and_access_is_gone_within_seconds(
+    jumping_house: House, how: Callable[[House, str], Awaitable[None]], whose: str
 ) -> None:
-    """Whatever is stopped, and while the grant is under way too, the vendor is asked to remove and is looked at twice."""
+    """Cancelled, terminated or deleted while access is on: the vendor has removed it within five seconds of the command."""
     house = jumping_house
     async with house.working():
-        gate = house.provider.hold("grant", "after")
-        ticket, handle = await house.approved()
-        await gate.reached()
-        if phase == "active":
-            gate.release()
-            await house.told(ticket, "Access is active")
-        await how(handle if whose == "request" else house.lease())
-        gate.release()
-        await house.until(lambda: not house.is_member())
+        ticket, handle = await hold(house)
+        await how(house, handle.id if whose == "request" else house.lease_id())
+        await house.until(lambda: not house.is_member(), PROMPTLY.total_seconds())
         await house.jump(house.lease(), A_MINUTE)
         await house.until(lambda: "proved" in house.kinds(ticket, house.lease_id()))
-        if (how, whose) != (terminate, "request"):
+        if how is hands.cancel or whose == "lease":
             await house.soon(handle.result())
+            assert not any("the time was over" in text for text in house.comments(ticket))
         else:
             await house.soon(house.lease().result())
     assert_proved_gone(house, ticket)
+
+
+async def test_every_lease_terminated_by_one_command_and_each_request_ends_the_access(jumping_house: House) -> None:
+    """A batch of the engine's over all leases leaves no access on: each request ends its own anew, and its ticket says so."""
+    house = jumping_house
+    async with house.working():
+        ticket, handle = await hold(house, entitlement="pair")
+        await house.until_listed(ticket)
+        await hands.batch(house, "terminate", leases_of(house))
+        await close(house, handle, "left", "right")
+    assert_proved_gone(house, ticket, "left")
+    assert_proved_gone(house, ticket, "right")
+    await house.told(ticket, "Closed: ended (access without a live lease was found)")
+
+
+async def test_every_lease_told_to_revoke_by_one_command_and_the_access_is_gone(jumping_house: House) -> None:
+    """What a person does who wants all access off now, with nothing but the engine's own program."""
+    house = jumping_house
+    async with house.working():
+        ticket, handle = await hold(house, entitlement="pair")
+        await house.until_listed(ticket)
+        await hands.batch(house, "signal", leases_of(house), "--name", "revoke")
+        await close(house, handle, "left", "right")
+    assert_proved_gone(house, ticket, "left")
+    assert_proved_gone(house, ticket, "right")
+    await house.told(ticket, "Closed: ended (it was revoked)")
+
+
+def leases_of(house: House) -> str:
+    """A query for the running leases of one house."""
+    return f"WorkflowId STARTS_WITH 'lease:{house.provider.instance}/' AND ExecutionStatus = 'Running'"
 
 
 async def test_request_that_was_reset_still_obeys_revoke(house: House) -> None:

@@ -34,7 +34,7 @@ async def test_kill_the_callback_from_the_idp_and_access_ends(jumping_house: Hou
         await close(house, handle)
     assert_proved_gone(house, ticket)
     assert house.ledger("looked")[-1].at >= house.ledger("added")[0].at + FENCE
-    assert any("Closed: not_provisioned" in text for text in house.comments(ticket))
+    assert any("Closed: not provisioned" in text for text in house.comments(ticket))
 
 
 async def test_refuse_the_read_back_of_a_grant_and_access_ends(jumping_house: House) -> None:
@@ -49,7 +49,7 @@ async def test_refuse_the_read_back_of_a_grant_and_access_ends(jumping_house: Ho
         await close(house, handle)
     assert_proved_gone(house, ticket)
     assert any(
-        "Closed: not_provisioned (admin: granting failed (no reading here))" in c for c in house.comments(ticket)
+        "Closed: not provisioned (admin: granting failed (no reading here))" in c for c in house.comments(ticket)
     )
 
 
@@ -142,7 +142,7 @@ async def test_one_of_two_targets_fails_to_grant_and_the_other_is_revoked(jumpin
     assert "added" not in actions(house, "right")
     for name in ("left", "right"):
         assert_proved_gone(house, ticket, name)
-    assert any("not_provisioned (right: granting failed" in text for text in house.comments(ticket))
+    assert any("not provisioned (right: granting failed" in text for text in house.comments(ticket))
 
 
 async def test_standing_member_is_refused_and_nothing_is_sent(house: House) -> None:
@@ -209,13 +209,15 @@ async def test_removal_that_stays_refused_is_named_stuck_and_goes_on(jumping_hou
         await handle.signal("revoke", {})
         await house.until(lambda: bool(house.ledger("sessions_ended")))
         await house.jump(house.lease(), STUCK_AFTER + timedelta(seconds=1))
-        await house.told(ticket, "The removal from admin is late. It goes on being tried")
+        await house.told(ticket, "The removal from admin is late: it was due at")
         assert house.is_member()
         assert "stuck" in house.kinds(ticket, house.lease_id())
+        await house.until(lambda: house.tickets.field(ticket, "Access state") == "Removal late")
         house.provider.succeed("revoke")
         await house.jump(house.lease(), A_MINUTE)
         await close(house, handle)
     assert_proved_gone(house, ticket)
+    assert house.tickets.field(ticket, "Access state") == "Closed: ended"
 
 
 # The ticket system.

@@ -1,0 +1,60 @@
+"""A ticket's records as sentences for people. What a record really says is its facts; nothing rests on these words."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+Facts = Mapping[str, object]
+
+
+def told(kind: str, facts: Facts) -> str:
+    """The record in words; one of a kind that is not known here, or that lacks what its kind has, as its bare facts."""
+    try:
+        return _SENTENCES[kind](facts)
+    except (KeyError, ValueError):
+        return ", ".join(f"{name} {value}" for name, value in facts.items() if name != "witness" and value != "")
+
+
+def instant(text: object) -> str:
+    """An instant of a record, to the second. Raises `ValueError` when it is none."""
+    return f"{datetime.fromisoformat(str(text)):%Y-%m-%d %H:%M:%SZ}"
+
+
+def _answered(facts: Facts) -> str:
+    return (
+        f"approved by {facts['by']}"
+        if facts["counts"] is True
+        else f"the answer by {facts['by']} does not count: {facts['reason']}"
+    )
+
+
+def _judged(facts: Facts) -> str:
+    who = facts["by"] or "somebody"
+    if facts["granted"] is True:
+        return f"extended until {instant(facts['until'])}, as {who} wished"
+    return f"not extended, as {who} wished: {facts['reason']}"
+
+
+def _armed(facts: Facts) -> str:
+    latest = f"never after {instant(facts['never_after'])}"
+    return f"{facts['name']} may be granted until {instant(facts['until'])}, {latest}; approved by {facts['approver']}"
+
+
+_SENTENCES: Mapping[str, Callable[[Facts], str]] = {
+    "asked": lambda facts: (
+        f"round {facts['round']}: the question was posted; answers are bound to {str(facts['digest'])[:19]}..."
+    ),
+    "answered": _answered,
+    "armed": _armed,
+    "extended": lambda facts: f"may be extended from {instant(facts['from'])} to {instant(facts['until'])}",
+    "granted": lambda facts: f"added at the provider and read back, until {instant(facts['until'])}",
+    "active": lambda facts: f"every target is granted, until {instant(facts['active_until'])}",
+    "extension_judged": _judged,
+    "ending": lambda facts: f"it ends: {str(facts['reason']).replace('_', ' ')}",
+    "removed": lambda _: "removed at the provider, and seen absent",
+    "proved": lambda _: "seen absent for the second time",
+    "sessions_ended": lambda facts: (
+        f"sessions: {str(facts['achieved']).replace('_', ' ')}" + (f" ({facts['note']})" if facts["note"] else "")
+    ),
+    "stuck": lambda _: "the removal is late, and goes on being tried",
+    "closed": lambda facts: f"{str(facts['outcome']).replace('_', ' ')}: {facts['why']}",
+}

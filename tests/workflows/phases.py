@@ -1,0 +1,182 @@
+"""Ways to bring a request into each phase of its life and to hold it there, for tests of what is done to it then."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
+
+from domain.errors import RetryableError
+from domain.ids import TicketRef
+from tests.fakes.script import Gate
+from tests.house import PATIENCE_SECONDS, House
+from tests.workflows.hands import pending as pending_activity
+
+Handle = WorkflowHandle[Any, Any]
+
+
+@dataclass
+class Case:
+    """One request in its own house. `let_go` undoes what holds it in its phase."""
+
+    house: House
+    ticket: TicketRef
+    request: Handle
+    let_go: Callable[[], None] = lambda: None
+
+    def holding(self, gate: Gate) -> "Case":
+        self.let_go = gate.release
+        return self
+
+
+Phase = Callable[[House], Awaitable[Case]]
+
+
+async def pending(house: House) -> Case:
+    ticket = house.ask()
+    request = await house.start(ticket)
+    await house.asked(ticket)
+    return Case(house, ticket, request)
+
+
+async def looking(house: House) -> Case:
+    return await _held(house, house.provider.hold("preflight"))
+
+
+async def arming(house: House) -> Case:
+    ticket = house.ask()
+    request = await house.start(ticket)
+    await house.asked(ticket)
+    look = house.provider.hold("preflight")
+    await house.approve(ticket, request)
+    await look.reached()
+    gate = house.tickets.hold("read")
+    look.release()
+    await gate.reached()
+    return Case(house, ticket, request).holding(gate)
+
+
+async def granting_before(house: House) -> Case:
+    return await _held(house, house.provider.hold("grant"))
+
+
+async def granting_after(house: House) -> Case:
+    return await _held(house, house.provider.hold("grant", "after"))
+
+
+async def active(house: House) -> Case:
+    ticket, request = await house.approved()
+    await house.told(ticket, "Access is active")
+    return Case(house, ticket, request)
+
+
+async def extending(house: House) -> Case:
+    case = await active(house)
+    gate = house.provider.hold("verify")
+    house.tickets.comment_as(case.ticket, "/extend 30m", "alice")
+    await case.request.signal("extend", {"by": "alice"})
+    await gate.reached()
+    return case.holding(gate)
+
+
+async def end(case: Case) -> None:
+    """By a word to the lease, so that the one cancel that the engine delivers to a workflow is still to come."""
+    await case.house.lease().signal("revoke")
+
+
+async def revoking(house: House) -> Case:
+    case = await active(house)
+    gate = house.provider.hold("revoke")
+    await end(case)
+    await gate.reached()
+    return case.holding(gate)
+
+
+async def revoked_unread(house: House) -> Case:
+    case = await active(house)
+    gate = house.provider.hold("revoke", "after")
+    await end(case)
+    await gate.reached()
+    return case.holding(gate)
+
+
+async def backing_off(house: House) -> Case:
+    case = await active(house)
+    house.provider.fail("revoke", RetryableError("503"))
+    await end(case)
+    await pending_activity(house.lease(), "revoke_access", attempt=3)
+    case.let_go = lambda: house.provider.succeed("revoke")
+    return case
+
+
+async def fenced(house: House) -> Case:
+    """Removed at the second attempt, and waiting until nothing of the first can land any more."""
+    case = await active(house)
+    house.provider.fail("revoke", RetryableError("503"), times=1)
+    await end(case)
+    await house.until(lambda: "removed" in house.kinds(case.ticket, house.lease_id()))
+    return case
+
+
+async def second_look(house: House) -> Case:
+    case = await active(house)
+    await end(case)
+    await house.until(lambda: "removed" in house.kinds(case.ticket, house.lease_id()))
+    gate = house.provider.hold("verify")
+    await gate.reached()
+    return case.holding(gate)
+
+
+async def writing(house: House) -> Case:
+    case = await active(house)
+    gate = house.tickets.hold("write_property")
+    await end(case)
+    await gate.reached()
+    await house.until(lambda: not house.is_member())
+    return case.holding(gate)
+
+
+PHASES: list[Phase] = [
+    pending,
+    looking,
+    arming,
+    granting_before,
+    granting_after,
+    active,
+    extending,
+    revoking,
+    revoked_unread,
+    backing_off,
+    fenced,
+    second_look,
+    writing,
+]
+
+
+async def _held(house: House, gate: Gate) -> Case:
+    ticket, request = await house.approved()
+    await gate.reached()
+    return Case(house, ticket, request).holding(gate)
+
+
+async def heard(case: Case) -> None:
+    """Return when request and lease have taken in what they were told, as far as they can while they are held."""
+    await _at_rest(case.request)
+    await _at_rest(case.house.lease())
+
+
+async def _at_rest(handle: Handle) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            try:
+                described = await handle.describe()
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+                return
+            is_running = described.status is WorkflowExecutionStatus.RUNNING
+            if not (is_running and described.raw_description.HasField("pending_workflow_task")):
+                return
+            await asyncio.sleep(0.02)
