@@ -25,7 +25,7 @@ from tests.sandbox_process import SandboxProcess, running_sandbox
 SLACK_SECONDS = 8
 """What a busy machine may add to a limit."""
 
-GROWTH_BYTES = 16 * 1024 * 1024
+GROWTH_BYTES = 8 * 1024 * 1024
 """The memory of deliveries holds 10,000 of some hundred bytes; the rest is the allocator's."""
 
 PROMPTLY_SECONDS = 5
