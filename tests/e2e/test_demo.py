@@ -25,7 +25,7 @@ from starter.dev_home import Stack
 from tests.e2e.stack import Command, command, dev, nothing_is_left, remembered
 
 SECONDS = 8
-EXTENSION = 3
+EXTENSION = SECONDS * 2 // 3
 GROUP = "00gawsprodadmin000001"
 ALICE = "00ualice0000000000001"
 PAIR: dict[str, Any] = {"group_id": GROUP, "user_id": ALICE, "changed": True}

@@ -27,6 +27,9 @@ from workflows.bounds import MAX_HISTORY_BYTES
 TEN_THOUSAND = 10_000
 """The engine takes no more signals than that for one run; whatever else is sent is refused."""
 
+BUSY = {RPCStatusCode.CANCELLED, RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED}
+"""How an engine that is being flooded may drop a message."""
+
 FLOOD_SECONDS = 90
 """How long a flood may go on before it has come to the bound, on a busy machine."""
 
@@ -44,6 +47,8 @@ async def flood(house: House, handle: WorkflowHandle[Any, Any], name: str, part:
             try:
                 await signal_raw(house.client, handle, name, [part])
             except RPCError as error:
+                if error.status in BUSY:
+                    continue
                 if error.status not in {RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT}:
                     raise
                 return
