@@ -69,7 +69,8 @@ async def test_worker_killed_with_leases_in_every_phase_and_a_new_worker_ends_th
     granted, gone = [
         instant((await stack.audit(f"membership.{what}", mark, **active))[0]) for what in ("added", "removed")
     ]
-    assert granted + timedelta(seconds=39) <= gone <= granted + timedelta(seconds=40) + RESTART_BOUND + BUSY
+    # The end counts from the arming, which comes before the adding by as long as the machine takes.
+    assert granted + timedelta(seconds=40) - BUSY <= gone <= granted + timedelta(seconds=40) + RESTART_BOUND + BUSY
 
 
 async def _bring_into_phase(stack: RealStack, mark: int) -> dict[str, str]:
