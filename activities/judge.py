@@ -115,7 +115,7 @@ class JudgeActivities:
     async def find_armed(self, request: ArmedInput) -> ArmedResult:
         """Every lease that was armed on this ticket and is not proved over: a request that was reset must end them too.
 
-        None on a ticket that is gone: what was armed on it ends by itself, and is told by id when its ticket vanishes.
+        None on a ticket that is gone: what was armed on it ends in its time, or as soon as the bridge finds the ticket gone.
         """
         async with beating():
             with told_to_temporal():

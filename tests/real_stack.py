@@ -13,12 +13,13 @@ from typing import Any
 from pydantic import SecretStr
 
 from activities.integrations.jira_person import JiraPerson, PersonSettings
+from domain.queues import Queue, queue_name
 from domain.values import parse_instant
 from sandbox.client import SandboxClient
 from starter.dev_config import BOT_ACCOUNT, login
 from starter.dev_home import STATE_VARIABLE, Home, Part, Stack
 from starter.dev_process import is_alive, start
-from starter.dev_stack import start_stack, stop_stack, temporal_command
+from starter.dev_stack import QUEUE_PREFIX, start_stack, stop_stack, temporal_command
 
 GROUPS = {"aws-prod-admin": "00gawsprodadmin000001", "gcp-prod-viewer": "00ggcpprodviewer00001"}
 PATIENCE_SECONDS = 60.0
@@ -99,6 +100,14 @@ class RealStack:
         }
         part = start(name, commands[name](), self.home.environment(), self.home.log(f"{name}-again"))
         self._remember((*self.stack.parts, part))
+
+    async def until_polling(self) -> datetime:
+        """When the worker that was started again had begun to poll for leases."""
+        log = self.home.log("worker-again")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while f"polling {queue_name(QUEUE_PREFIX, Queue.LEASES)}" not in log.read_text():
+                await asyncio.sleep(0.02)
+        return datetime.now(UTC)
 
     def _part(self, name: str) -> Part:
         return next(part for part in self.stack.parts if part.name == name and is_alive(part))

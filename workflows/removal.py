@@ -102,7 +102,7 @@ class Removal:
         self.proof = proof
         self._book.advance(LeaseEvent.PROVED)
         if self._late:
-            self._book.paper.show(TicketFields(state="Removed"))
+            self._book.paper.show(TicketFields(state=f"Removed: {order.grantee.target_name}"))
         instants = (look.observed_at for look in self.looks)
         comment = words.proved_comment(order, self._book.status.reason, self._book.note, *instants)
         facts: dict[str, object] = {"turns": self._turns + 1}
@@ -136,7 +136,7 @@ class Removal:
                 if self.proof is None:
                     self._book.advance(LeaseEvent.OVERDUE)
                     self._late = True
-                    self._book.paper.show(TicketFields(state="Removal late"))
+                    self._book.paper.show(TicketFields(state=f"Removal late: {self._book.order.grantee.target_name}"))
                 comment = words.late_comment(self._book.order, what, due_at)
                 name = "stuck" if self.proof is None else "sessions-stuck"
                 self._book.record(name, RecordKind.STUCK, comment=comment)

@@ -28,7 +28,7 @@ class StrictAdapter(HTTPAdapter):
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         call = Call.of(request)
-        if request.method != "GET":
+        if call.expected.writes:
             check_pulse(call.name)
         try:
             response = super().send(request, *args, **kwargs)

@@ -189,4 +189,4 @@ class FetchError(Shape):
 
 class BulkPage(Shape):
     issues: list[Issue]
-    issue_errors: list[FetchError] = Field(alias="issueErrors")
+    issue_errors: list[FetchError] = Field(default=[], alias="issueErrors")

@@ -212,7 +212,7 @@ async def test_removal_that_stays_refused_is_named_stuck_and_goes_on(jumping_hou
         await house.told(ticket, "The removal from admin is late: it was due at")
         assert house.is_member()
         assert "stuck" in house.kinds(ticket, house.lease_id())
-        await house.until(lambda: house.tickets.field(ticket, "Access state") == "Removal late")
+        await house.until(lambda: house.tickets.field(ticket, "Access state") == "Removal late: admin")
         house.provider.succeed("revoke")
         await house.jump(house.lease(), A_MINUTE)
         await close(house, handle)
