@@ -110,10 +110,17 @@ class RequestBook:
         lines = [f"Closed: {spelt}" + (f" ({why})" if why else "") + "."]
         lines += [_lease_words(keeper) for keeper in keepers]
         answered = outcome is RequestOutcome.DENIED
-        self.paper.show(TicketFields(state=f"Closed: {spelt}", transition_to="" if answered else CLOSED))
+        transition_to = "" if answered else CLOSED
+        until = self._ended_at(keepers)
+        self.paper.show(TicketFields(state=f"Closed: {spelt}", active_until=until, transition_to=transition_to))
         facts: dict[str, object] = {"outcome": str(outcome), "why": why[:200], "leases": len(keepers)}
         self.paper.note("closed", RecordKind.CLOSED, facts=facts, comment="\n\n".join(lines))
         self._tell("closing the ticket")
+
+    def _ended_at(self, keepers: list[LeaseKeeper]) -> datetime | None:
+        """When the last access was gone; the end that had been promised, where that is earlier. None when it never was active."""
+        gone = [at for keeper in keepers if keeper.outcome and (at := keeper.outcome.removed_at)]
+        return min(self._until, max(gone)) if self._until and gone else None
 
     def closed(self) -> None:
         self.status = advance(self.status, RequestEvent.CLOSED)

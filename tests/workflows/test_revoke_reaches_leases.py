@@ -3,8 +3,10 @@
 from contextlib import AsyncExitStack
 
 from domain.queues import Queue
+from domain.values import parse_instant
 from starter.requests import Delivery, hint
 from tests.house import House
+from tests.workflows.stories import PROMPTLY
 
 
 async def test_revoke_reaches_a_lease_whose_request_cannot_move(house: House) -> None:
@@ -30,6 +32,17 @@ async def test_bare_revoke_signal_is_obeyed(house: House) -> None:
         await handle.signal("revoke")
         await house.soon(handle.result())
     assert not house.is_member()
+
+
+async def test_ticket_shows_since_when_access_is_gone(house: House) -> None:
+    """Revoked long before its end, access is not shown as lasting until then: a search by that field finds what was true."""
+    async with house.working():
+        ticket, handle = await house.approved("1h")
+        await house.told(ticket, "Access is active")
+        await handle.signal("revoke")
+        await house.soon(handle.result())
+    (removed,) = house.ledger("removed")
+    assert abs(parse_instant(house.tickets.field(ticket, "Access until")) - removed.at) < PROMPTLY
 
 
 async def test_odd_signals_wedge_nothing(house: House) -> None:
