@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import wraps
+from functools import update_wrapper
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,7 +34,11 @@ from starter.dev_home import Part
 from starter.dev_process import is_alive, start, stop
 from starter.requests import hint, start_or_hint
 from starter.ticket_evidence import Line, read_lines, read_ticket
+from tests.figures import Measured
 from tests.real_stack import RealStack, pair
+
+Lags = dict[str, timedelta]
+"""What a story has measured: what happened, and how long after it the access was gone."""
 
 PATIENCE_SECONDS = 100.0
 """A story may hold two fences of 20 s, and a minute of polls that nobody answers."""
@@ -211,7 +215,7 @@ class Yard:
 
     stack: RealStack
     client: Client
-    stories: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    stories: dict[str, asyncio.Task[Lags | None]] = field(default_factory=dict)
     starting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
 
     @asynccontextmanager
@@ -233,16 +237,18 @@ class Yard:
             await asyncio.to_thread(stop, crew.parts, 2.0)
 
 
-Story = Callable[[Yard], Coroutine[Any, Any, None]]
+Story = Callable[[Yard], Coroutine[Any, Any, Lags | None]]
 
 
-def side_by_side(story: Story) -> Story:
+def side_by_side(story: Story) -> Callable[[Yard, Measured], Coroutine[Any, Any, None]]:
     """A test that plays while the others of its module do: `open_yard` begins them all, and each waits for its own."""
 
-    @wraps(story)
-    async def test(yard: Yard) -> None:
-        await yard.stories[story.__name__]
+    async def test(yard: Yard, measured: Measured) -> None:
+        for event, lag in (await yard.stories[story.__name__] or {}).items():
+            measured(event, lag)
 
+    update_wrapper(test, story)
+    del test.__wrapped__  # type: ignore[attr-defined]  # pytest would read its parameters
     test.story = story  # type: ignore[attr-defined]
     return test
 

@@ -16,7 +16,7 @@ from domain.evidence import property_key
 from domain.queues import Queue
 from tests.chaos import wrong_clock
 from tests.chaos.blocked_worker import stands_still
-from tests.chaos.crew import Yard, open_yard, side_by_side
+from tests.chaos.crew import Lags, Yard, open_yard, side_by_side
 from tests.real_stack import RealStack, instant
 
 pytestmark = pytest.mark.timeout(240)
@@ -119,7 +119,7 @@ async def test_grant_that_lay_unread_in_a_frozen_worker_adds_nothing(yard: Yard)
 
 
 @side_by_side
-async def test_only_worker_is_frozen_over_the_end_and_removes_when_it_thaws(yard: Yard) -> None:
+async def test_only_worker_is_frozen_over_the_end_and_removes_when_it_thaws(yard: Yard) -> Lags:
     """Nothing but the freeze itself, and the engine's own timeouts, keeps access on."""
     async with yard.crew("alone") as crew:
         worker = await crew.worker("only")
@@ -130,9 +130,11 @@ async def test_only_worker_is_frozen_over_the_end_and_removes_when_it_thaws(yard
         assert await crew.stack.audit("membership.removed", **crew.pair("bob")) == []
         os.kill(worker.pid, signal.SIGCONT)
         thawed_at = datetime.now(UTC)
-        assert instant(await crew.removed("bob")) <= thawed_at + THAW_BOUND
+        removed_at = instant(await crew.removed("bob"))
+        assert removed_at <= thawed_at + THAW_BOUND
         await crew.gone("bob", ticket)
         await crew.told(ticket)
+        return {"the only worker was frozen over the end, and thaws": removed_at - thawed_at}
 
 
 @side_by_side
@@ -187,7 +189,7 @@ async def test_loop_that_stands_still_for_a_while_in_the_middle_of_grants_and_re
 
 
 @side_by_side
-async def test_loop_that_stands_still_for_good_ends_its_worker_and_the_next_one_removes(yard: Yard) -> None:
+async def test_loop_that_stands_still_for_good_ends_its_worker_and_the_next_one_removes(yard: Yard) -> Lags:
     """The watchdog gives a hung worker up, which would swallow every task for ever, and says where it hung."""
     async with yard.crew("hung") as crew:
         worker = await crew.worker("first", "-m", "tests.chaos.blocked_worker")
@@ -200,8 +202,10 @@ async def test_loop_that_stands_still_for_good_ends_its_worker_and_the_next_one_
         await crew.said("first", "in block")
         await crew.worker("second")
         restarted_at = datetime.now(UTC)
-        assert instant(await crew.removed("bob")) <= restarted_at + THAW_BOUND
+        removed_at = instant(await crew.removed("bob"))
+        assert removed_at <= restarted_at + THAW_BOUND
         await crew.gone("bob", ticket)
+        return {"the loop stood still for good; a new worker starts": removed_at - restarted_at}
 
 
 @side_by_side
@@ -220,7 +224,7 @@ async def test_disk_that_is_full_changes_nothing(yard: Yard) -> None:
 
 
 @side_by_side
-async def test_descriptors_that_ran_out_grant_nothing_and_removals_go_on_when_they_are_back(yard: Yard) -> None:
+async def test_descriptors_that_ran_out_grant_nothing_and_removals_go_on_when_they_are_back(yard: Yard) -> Lags:
     """No connection can be opened: nothing is granted, nothing reads as removed, and both go on within seconds of relief."""
     async with yard.crew("starved") as crew:
         worker = await crew.worker("only")
@@ -235,12 +239,14 @@ async def test_descriptors_that_ran_out_grant_nothing_and_removals_go_on_when_th
             assert await crew.stack.audit("membership.added", **crew.pair("erin")) == []
             resource.prlimit(worker.pid, resource.RLIMIT_NOFILE, before)
             relieved_at = datetime.now(UTC)
-            assert instant(await crew.removed("bob")) <= relieved_at + RETRY_BOUND
+            removed_at = instant(await crew.removed("bob"))
+            assert removed_at <= relieved_at + RETRY_BOUND
         await crew.added("erin")
         await crew.end(wanted.result())
         for person, ticket in (("bob", held), ("erin", wanted.result())):
             assert len(await crew.gone(person, ticket)) == 2
             await crew.told(ticket)
+        return {"file descriptors ran out, and are back": removed_at - relieved_at}
 
 
 def _forbid_files(pid: int) -> None:

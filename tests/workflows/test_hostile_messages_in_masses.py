@@ -18,6 +18,7 @@ from domain.lease import LeaseState
 from domain.messages import LeaseNews
 from domain.queues import Queue
 from domain.signed import Signed
+from tests.figures import Measured
 from tests.house import House
 from tests.workflows.forging import FOR_EVER
 from tests.workflows.nonsense import TWO_MEGABYTES, json_of, plain, signal_raw
@@ -98,7 +99,9 @@ async def test_flood_of_signals_ends_the_lease_that_hears_them(house: House) -> 
 
 
 @pytest.mark.parametrize("away", [Queue.LEASES, Queue.REQUESTS])
-async def test_thousands_of_signals_that_wait_for_a_worker_end_the_access(house: House, away: Queue) -> None:
+async def test_thousands_of_signals_that_wait_for_a_worker_end_the_access(
+    house: House, away: Queue, measured: Measured
+) -> None:
     """They come in one task, which the engine would give up after two seconds, again and again, with the access on."""
     async with held_while(house, away) as (ticket, handle):
         if away is Queue.LEASES:
@@ -107,7 +110,9 @@ async def test_thousands_of_signals_that_wait_for_a_worker_end_the_access(house:
             taken = await flood(house, handle, "lease_news", json_of(signed_by_nobody(house)), TEN_THOUSAND * 6 // 10)
         assert taken > 5_000
         async with house.working([away]):
+            started_at = datetime.now(UTC)
             await house.until(lambda: not house.is_member(), FLOOD_SECONDS)
+            measured("thousands of signals wait; a worker starts", datetime.now(UTC) - started_at)
             await house.soon(handle.result(), FLOOD_SECONDS)
     assert_proved_gone(house, ticket)
     assert any("had received too many messages" in text for text in house.comments(ticket))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,6 +11,7 @@ from domain.lease import EndReason
 from domain.messages import RequestInput
 from domain.queues import Queue, queue_name
 from domain.values import parse_instant
+from tests.figures import Measured
 from tests.house import House
 from tests.workflows import hands
 from tests.workflows.stories import A_MINUTE, PROMPTLY, Handle, actions, assert_proved_gone, close, hold, reset
@@ -64,14 +65,16 @@ async def until_following(handle: Handle) -> None:
 @pytest.mark.parametrize("how", [hands.cancel, hands.terminate, hands.delete])
 @pytest.mark.parametrize("whose", ["request", "lease"])
 async def test_stopped_by_hand_and_access_is_gone_within_seconds(
-    jumping_house: House, how: Callable[[House, str], Awaitable[None]], whose: str
+    jumping_house: House, how: Callable[[House, str], Awaitable[None]], whose: str, measured: Measured
 ) -> None:
     """Cancelled, terminated or deleted while access is on: the vendor has removed it within five seconds of the command."""
     house = jumping_house
     async with house.working():
         ticket, handle = await hold(house)
         await how(house, handle.id if whose == "request" else house.lease_id())
+        told_at = datetime.now(UTC)
         await house.until(lambda: not house.is_member(), PROMPTLY.total_seconds())
+        measured(f"{whose}: {how.__name__}", datetime.now(UTC) - told_at)
         await house.jump(house.lease(), A_MINUTE)
         await house.until(lambda: "proved" in house.kinds(ticket, house.lease_id()))
         if how is hands.cancel or whose == "lease":
