@@ -18,6 +18,9 @@ ACTIVE = "active"
 CLOSED = "closed"
 """What a status is for; the ticket system's rules know what it is called."""
 
+GONE = "{key} was deleted, or is hidden from Nightlatch."
+"""How the comment begins that announces records on the control ticket; by it they are found again."""
+
 MAX_GENERATIONS = 100
 """How often a chain that was tampered with may be begun anew; each time is on the ticket for all to see."""
 
@@ -64,9 +67,7 @@ class EvidenceActivities:
         control, key = self._gone.control, request.ticket.key
         chain = await self._write(request, control)
         marker = marker_of(request.writer, f"gone/{request.ticket.issue_id}")
-        told = (
-            f"{key} was deleted, or is hidden from Nightlatch. Its records by {request.writer} are kept on this ticket."
-        )
+        told = f"{GONE.format(key=key)} Its records by {request.writer} are kept on this ticket."
         await self._tickets.comment(control, told, marker)
         return _result(chain)
 

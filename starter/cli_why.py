@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from domain.errors import InvalidInputError
+from domain.errors import InvalidInputError, NotFoundError
 from starter.cli_output import EXIT_CODES, CommandError, Document, ExitCode, Json, answer, answering, plain
 from starter.people_jira import ticket_key
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from domain.ticket import TicketView
+    from activities.settings import Settings
+    from domain.canonical import KeyRing
     from starter.ticket_evidence import Line
 
 app = typer.Typer()
@@ -26,41 +27,68 @@ def why(
 ) -> None:
     """Why somebody has or had access: the ticket's records, each checked against the trusted keys. Needs no Temporal.
 
-    Reads with the credential of the settings. Exit code 1 when a record does not verify, 4 when there is none.
+    Reads with the credential of the settings, and on the control ticket what is kept of a ticket that was deleted.
+    Exit code 1 when a record does not verify, 4 when there is none.
     """
     with answering(as_json):
         from activities.registry import load_keys  # noqa: PLC0415 - slow
         from activities.settings import KeySettings, load_settings  # noqa: PLC0415 - slow
-        from starter.ticket_evidence import read_lines, read_ticket  # noqa: PLC0415 - slow
 
         settings = load_settings()
         keys = load_keys(KeySettings(trusted=settings.keys.trusted)).trusted
-        view, properties = asyncio.run(read_ticket(settings.jira, ticket_key(key)))
-        lines = read_lines(properties, view.ref, keys)
-        if not lines:
-            raise CommandError(f"{view.ref.key} bears no records: Nightlatch has not opened it", ExitCode.NOT_FOUND)
+        try:
+            document, about, lines = _standing(settings, ticket_key(key), keys)
+        except NotFoundError as error:
+            document, about, lines = _kept(settings, ticket_key(key), keys, error)
         is_sound = all(line.verified for line in lines)
-        records = [line.model_dump(mode="json") for line in lines]
-        document: Document = {
-            "ticket": view.ref.key,
-            "verified": is_sound,
-            "asked_by": view.reporter,
-            "records": records,
-        }
+        document |= {"verified": is_sound, "records": [line.model_dump(mode="json") for line in lines]}
         if is_sound or not as_json:
-            answer(document, as_json, lambda: _told(view, lines, _person(settings.catalogue, view.reporter)))
+            answer(document, as_json, lambda: _told(about, lines))
         if not is_sound:
-            message = f"{view.ref.key} bears records that do not verify; trust none of those"
+            message = f"{document['ticket']} bears records that do not verify; trust none of those"
             raise CommandError(message, ExitCode.REFUSED, **document)
 
 
-def _told(view: "TicketView", lines: "list[Line]", asked_by: str) -> "RenderableType":
+Found = tuple[Document, str, "list[Line]"]
+"""The answer without its records, what the ticket asked for in words, and the records."""
+
+
+def _standing(settings: "Settings", key: str, keys: "KeyRing") -> Found:
+    """What stands on a ticket itself."""
+    from starter.ticket_evidence import read_lines, read_ticket  # noqa: PLC0415 - slow
+
+    view, properties = asyncio.run(read_ticket(settings.jira, key))
+    if view.ref == settings.control_ticket:
+        message = f"{view.ref.key} is the control ticket; name the deleted ticket whose records it keeps"
+        raise CommandError(message, ExitCode.USAGE)
+    lines = read_lines(properties, view.ref, keys)
+    if not lines:
+        raise CommandError(f"{view.ref.key} bears no records: Nightlatch has not opened it", ExitCode.NOT_FOUND)
+    asked_by = _person(settings.catalogue, view.reporter)
+    about = f"{view.ref.key}: {view.entitlement} for {view.duration}, asked by {asked_by}: {view.reason}"
+    return {"ticket": view.ref.key, "asked_by": view.reporter, "kept_on": None}, about, lines
+
+
+def _kept(settings: "Settings", key: str, keys: "KeyRing", error: NotFoundError) -> Found:
+    """What the control ticket keeps of a ticket that is gone."""
+    from starter.kept_records import kept_lines  # noqa: PLC0415 - slow
+    from starter.ticket_evidence import read_ticket  # noqa: PLC0415 - slow
+
+    control = settings.control_ticket.key
+    view, properties = asyncio.run(read_ticket(settings.jira, control))
+    lines = kept_lines(key, view, properties, keys, settings.jira.own_account)
+    if not lines:
+        raise CommandError(f"{error}; and {control} keeps no records of it", ExitCode.NOT_FOUND) from error
+    about = f"{key} was deleted, or is hidden from Nightlatch; what was still to be told of it is kept on {control}"
+    return {"ticket": key, "asked_by": None, "kept_on": control}, about, lines
+
+
+def _told(about: str, lines: "list[Line]") -> "RenderableType":
     from rich.console import Group  # noqa: PLC0415 - slow
     from rich.text import Text  # noqa: PLC0415
 
-    from starter.cli_views import timed  # noqa: PLC0415
+    from starter.cli_views import timed  # noqa: PLC0415 - slow
 
-    about = f"{view.ref.key}: {view.entitlement} for {view.duration}, asked by {asked_by}: {view.reason}"
     shown = []
     for line in lines:
         verdict = (" ok  ", "green") if line.verified else ("NOT OK ", "bold red")

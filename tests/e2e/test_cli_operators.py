@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
+from activities.evidence import GONE, marker_of
 from activities.integrations.jira_settings import JiraSettings
 from activities.integrations.jira_tickets import JiraTickets
 from activities.key_files import write_new_keys
@@ -140,6 +141,12 @@ async def installed(sandbox: SandboxProcess, keys: Path) -> dict[str, str]:
     }
 
 
+def tickets_of(env: dict[str, str]) -> JiraTickets:
+    prefix = "NIGHTLATCH_JIRA__"
+    settings = {name.removeprefix(prefix).lower(): value for name, value in env.items() if name.startswith(prefix)}
+    return JiraTickets(JiraSettings.model_validate(settings))
+
+
 async def test_setup_writes_the_first_word_once_and_lifts_no_freeze(
     sandbox: SandboxProcess, temporal: Client, keys: Path
 ) -> None:
@@ -166,10 +173,7 @@ async def test_why_checks_each_record_against_the_trusted_keys(sandbox: SandboxP
         Fact(fact_id=f"{kind}/1", kind=kind, at=ENDS_AT, facts={"approver": "bob"})
         for kind in (RecordKind.ASKED, RecordKind.ARMED)
     )
-    prefix = "NIGHTLATCH_JIRA__"
-    settings = {name.removeprefix(prefix).lower(): value for name, value in env.items() if name.startswith(prefix)}
-    tickets = JiraTickets(JiraSettings.model_validate(settings))
-    signing = load_keys(KeySettings(trusted=keys / "trusted.json", judge=keys / "judge.seed"))
+    tickets, signing = tickets_of(env), load_keys(KeySettings(trusted=keys / "trusted.json", judge=keys / "judge.seed"))
     assert signing.judge
     records = TicketRecords(tickets, signing.trusted)
     await records.append(ticket, writer, facts, signing.judge, ())
@@ -185,6 +189,31 @@ async def test_why_checks_each_record_against_the_trusted_keys(sandbox: SandboxP
     assert (said.code, said.out.count(" ok "), said.out.count("NOT OK")) == (1, 1, 1), said
     document = (await nightlatch("why", ticket.key, "--json", env=env)).document
     assert [record["verified"] for record in document["records"]] == [True, False]
+
+
+async def test_why_finds_what_is_kept_of_a_deleted_ticket(sandbox: SandboxProcess, keys: Path) -> None:
+    """By the key that nothing bears any more; records that no comment of the scribe announces are not taken for that ticket's."""
+    env = await installed(sandbox, keys)
+    gone, other = await asked(sandbox), await asked(sandbox)
+    tickets = tickets_of(env)
+    signing = load_keys(KeySettings(trusted=keys / "trusted.json", scribe=keys / "scribe.seed"))
+    assert signing.scribe
+    control = TicketRef(site="demo", issue_id=env["NIGHTLATCH_CONTROL_ISSUE_ID"], key="SEC-1")
+    records = TicketRecords(tickets, signing.trusted)
+    fact = Fact(fact_id="ending", kind=RecordKind.ENDING, at=ENDS_AT, facts={"reason": "it was revoked"})
+    for ticket in (gone, other):
+        await records.append(ticket, f"lease:{ticket.key}", (fact,), signing.scribe, (), control)
+        await as_bot(sandbox, "DELETE", f"/issue/{ticket.key}")
+    await tickets.comment(control, GONE.format(key=gone.key), marker_of(f"lease:{gone.key}", f"gone/{gone.issue_id}"))
+    await tickets.close()
+    said = await nightlatch("why", gone.key, env=env)
+    assert (said.code, said.out.count(" ok "), "it ends: it was revoked" in said.out) == (0, 1, True), said
+    document = (await nightlatch("why", gone.key, "--json", env=env)).document
+    assert (document["kept_on"], document["verified"], len(document["records"])) == ("SEC-1", True, 1)
+    said = await nightlatch("why", other.key, env=env)
+    assert (said.code, "SEC-1 keeps no records of it" in said.err) == (4, True)
+    said = await nightlatch("why", "SEC-1", env=env)
+    assert (said.code, "is the control ticket" in said.err) == (2, True)
 
 
 async def test_command_without_settings_names_what_is_missing() -> None:
