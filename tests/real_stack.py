@@ -16,7 +16,7 @@ from activities.integrations.jira_person import JiraPerson, PersonSettings
 from domain.queues import Queue, queue_name
 from domain.values import parse_instant
 from sandbox.client import SandboxClient
-from starter.dev_config import BOT_ACCOUNT, login
+from starter.dev_config import BOT_ACCOUNT, SITE, login
 from starter.dev_home import STATE_VARIABLE, Home, Part, Stack
 from starter.dev_process import is_alive, start
 from starter.dev_stack import QUEUE_PREFIX, start_stack, stop_stack, temporal_command
@@ -40,7 +40,11 @@ class RealStack:
         email, token = login(name)
         return JiraPerson(
             PersonSettings(
-                url=f"{self.stack.sandbox}/jira", email=email, token=SecretStr(token), nightlatch_account=BOT_ACCOUNT
+                url=f"{self.stack.sandbox}/jira",
+                email=email,
+                token=SecretStr(token),
+                nightlatch_account=BOT_ACCOUNT,
+                site=SITE,
             )
         )
 
