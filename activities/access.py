@@ -54,7 +54,7 @@ class AccessActivities:
         async with beating():
             with told_to_temporal(give_up_on=GRANT_NEVER_RETRIED):
                 calling_lease(order)
-                provider = self._providers.for_grantee(order.grantee)
+                provider = self._providers.for_target(order.grantee.kind, order.grantee.target)
                 refusals = await provider.preflight(order.grantee.target, order.grantee.subject)
                 look = await provider.verify(order.grantee.target, order.grantee.subject)
                 skew = skew_refusal(clock.now(), look.vendor_at, order.grantee.target.instance)
@@ -99,7 +99,7 @@ class AccessActivities:
         async with beating():
             with told_to_temporal():
                 calling_lease(request.order)
-                provider = self._providers.for_grantee(grantee)
+                provider = self._providers.for_target(grantee.kind, grantee.target)
                 window = _send_window(provider)
                 sessions = asyncio.create_task(_end_sessions(provider, request.order, window))
                 try:
@@ -127,7 +127,9 @@ class AccessActivities:
         async with beating():
             with told_to_temporal():
                 calling_lease(request.order)
-                look = await self._providers.for_grantee(grantee).verify(grantee.target, grantee.subject)
+                look = await self._providers.for_target(grantee.kind, grantee.target).verify(
+                    grantee.target, grantee.subject
+                )
                 return LookResult(observation=self._observe(clock, request.order, look))
 
     @activity.defn(name="end_sessions")
@@ -138,7 +140,7 @@ class AccessActivities:
             with told_to_temporal():
                 calling_lease(request.order)
                 grantee = request.order.grantee
-                provider = self._providers.for_grantee(grantee)
+                provider = self._providers.for_target(grantee.kind, grantee.target)
                 receipt = await provider.end_sessions(grantee.target, grantee.subject, _send_window(provider))
                 if receipt.achieved is SessionsEnded.FAILED:
                     raise RetryableError(
@@ -152,7 +154,7 @@ class AccessActivities:
         grantee = request.order.grantee
         async with beating():
             with told_to_temporal(give_up_on=GRANT_NEVER_RETRIED):
-                provider = self._providers.for_grantee(grantee)
+                provider = self._providers.for_target(grantee.kind, grantee.target)
                 window = _send_window(provider)
                 warrant = await self._admitted(request, kind, clock)
                 add = provider.grant if kind is WarrantKind.GRANT else provider.prolong

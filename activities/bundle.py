@@ -15,6 +15,7 @@ from activities.freeze import FreezeGate
 from activities.gone import GoneTickets
 from activities.judge import JudgeActivities
 from activities.ports import AccessProviders, Catalogues, TicketSystem
+from activities.reconcile import ReconcileActivities
 from activities.records import TicketRecords
 from domain.canonical import KeyRing, KeyRole, SigningKey
 from domain.errors import InvalidInputError
@@ -26,6 +27,7 @@ SIGNERS: dict[Queue, tuple[KeyRole, ...]] = {
     Queue.LEASES: (KeyRole.WITNESS,),
     Queue.GRANTS: (KeyRole.WITNESS,),
     Queue.TICKETS: (KeyRole.JUDGE, KeyRole.SCRIBE),
+    Queue.RECONCILE: (),
 }
 """In which roles the activities of a queue sign."""
 
@@ -79,6 +81,10 @@ class Activities:
         runs = EngineRuns(client)
         gone = GoneTickets(tickets, control)
         by_queue: dict[Queue, list[Callable[..., Any]]] = {queue: [] for queue in Queue}
+        reconciler = ReconcileActivities(
+            client=client, providers=providers, catalogues=catalogues, control=control, keys=keys.trusted
+        )
+        by_queue[Queue.RECONCILE] += [reconciler.list_watched, reconciler.look_at_target, reconciler.remedy_drift]
         if keys.witness is not None:
             access = AccessActivities(
                 providers=providers,

@@ -8,6 +8,7 @@ from domain.messages import LeaseOrder
 from domain.queues import Queue, prefix_of, queue_name
 
 LEASE_TYPE = "LeaseWorkflow"
+REQUEST_TYPE = "AccessRequestWorkflow"
 
 
 def calling_lease(order: LeaseOrder) -> tuple[str, str]:
@@ -26,6 +27,12 @@ def is_lease(workflow_type: str, task_queue: str) -> bool:
     """Whether a run of that type on that queue is a lease of the installation that this activity belongs to."""
     ours = queue_name(prefix_of(activity.info().task_queue), Queue.LEASES)
     return (workflow_type, task_queue) == (LEASE_TYPE, ours)
+
+
+def is_request(workflow_type: str, task_queue: str) -> bool:
+    """Whether a run of that type on that queue is a request of the installation that this activity belongs to."""
+    ours = queue_name(prefix_of(activity.info().task_queue), Queue.REQUESTS)
+    return (workflow_type, task_queue) == (REQUEST_TYPE, ours)
 
 
 async def refuse_unless_it_will_revoke(runs: RunInspector, order: LeaseOrder) -> None:

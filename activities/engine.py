@@ -5,7 +5,12 @@ from datetime import timedelta
 from temporalio import activity
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
-from temporalio.common import SearchAttributeKey, WorkflowIDConflictPolicy
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+)
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -15,7 +20,8 @@ from activities.heartbeats import beating
 from activities.ports import RunFacts
 from domain.messages import FollowResult, HolderInput, HolderResult, LeaseOrder, LeaseOutcome
 from domain.queues import Queue, prefix_of, queue_name
-from domain.search import STATE
+from domain.search import STATE, SUBJECT, TARGET, TICKET
+from domain.signed import Signed
 
 STILL_HELD = "StillHeld"
 LOOK_AGAIN = timedelta(seconds=2)
@@ -23,6 +29,57 @@ STATE_KEY = SearchAttributeKey.for_keyword(STATE)
 MEMO_ISSUE_ID = "issue_id"
 MEMO_TICKET_KEY = "ticket_key"
 MEMO_TERMS_DIGEST = "terms_digest"
+MEMO_WARRANT = "warrant"
+"""The newest warrant of a lease run, sealed: by the judge's signature whoever looks from outside knows until when it may hold."""
+MEMO_END_ONLY = "end_only"
+
+
+def memo_of(order: LeaseOrder, warrant: Signed | None = None) -> dict[str, str | bool | Signed]:
+    """What a lease's run bears from its start, for whoever describes it. `warrant`: of an earlier run under the same id."""
+    memo: dict[str, str | bool | Signed] = {
+        MEMO_ISSUE_ID: order.ticket.issue_id,
+        MEMO_TICKET_KEY: order.ticket.key,
+        MEMO_TERMS_DIGEST: order.terms_digest,
+        MEMO_END_ONLY: order.end_only,
+    }
+    return memo if warrant is None else {**memo, MEMO_WARRANT: warrant}
+
+
+async def start_to_end(
+    client: Client, order: LeaseOrder, conflict: WorkflowIDConflictPolicy, warrant: Signed | None = None
+) -> None:
+    """Start an `end_only` lease, which no request keeps, on the queue of the installation that calls.
+
+    It bears the `warrant` of the run before it on, if there was one: that we once granted this is not to be forgotten.
+
+    Raises:
+        ApplicationError: the order is for a lease that could grant.
+        WorkflowAlreadyStartedError: something runs under its id, and `conflict` does not put the lease in its place.
+        RPCError: the engine did not take it.
+    """
+    if not order.end_only:
+        raise ApplicationError("only a lease that ends may be started here", type=INVALID_INPUT, non_retryable=True)
+    lease_id = order.grantee.lease_id
+    await client.start_workflow(
+        LEASE_TYPE,
+        order,
+        id=str(lease_id),
+        task_queue=queue_name(prefix_of(activity.info().task_queue), Queue.LEASES),
+        id_conflict_policy=conflict,
+        memo=memo_of(order, warrant),
+        static_summary=f"{lease_id.subject.user_id} out of {order.grantee.target_name}: {order.why or 'to be ended'}"[
+            :200
+        ],
+        search_attributes=TypedSearchAttributes(
+            [
+                SearchAttributePair(SearchAttributeKey.for_keyword(TICKET), order.ticket.key),
+                SearchAttributePair(SearchAttributeKey.for_keyword(SUBJECT), lease_id.subject.user_id),
+                SearchAttributePair(
+                    SearchAttributeKey.for_keyword_list(TARGET), [order.grantee.target_name, str(lease_id.target)]
+                ),
+            ]
+        ),
+    )
 
 
 class EngineActivities:
@@ -58,16 +115,7 @@ class EngineActivities:
         Raises:
             ApplicationError: the order is for a lease that could grant.
         """
-        if not order.end_only:
-            raise ApplicationError("only a lease that ends may replace another", type=INVALID_INPUT, non_retryable=True)
-        await self._client.start_workflow(
-            LEASE_TYPE,
-            order,
-            id=str(order.grantee.lease_id),
-            task_queue=queue_name(prefix_of(activity.info().task_queue), Queue.LEASES),
-            id_conflict_policy=WorkflowIDConflictPolicy.TERMINATE_EXISTING,
-            memo={MEMO_ISSUE_ID: order.ticket.issue_id, MEMO_TICKET_KEY: order.ticket.key},
-        )
+        await start_to_end(self._client, order, WorkflowIDConflictPolicy.TERMINATE_EXISTING)
 
     @activity.defn(name="follow_lease")
     async def follow_lease(self, request: HolderInput) -> FollowResult:

@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from activities.send_window import SendWindow
-from domain.catalogue import Catalogue
+from domain.catalogue import Catalogue, TargetKind
 from domain.ids import SubjectRef, TargetRef, TicketRef
-from domain.terms import Grantee
 from domain.ticket import TicketComment, TicketRules, TicketView
 from domain.values import Instant, Value
 from domain.warrant import Warrant
@@ -113,9 +112,9 @@ class AccessProvider(Protocol):
 
 
 class AccessProviders(Protocol):
-    """Finds the adapter of a grantee's kind and instance; imports a vendor's SDK only then."""
+    """Finds the adapter of a target's kind and instance; imports a vendor's SDK only then."""
 
-    def for_grantee(self, grantee: Grantee) -> AccessProvider:
+    def for_target(self, kind: TargetKind, target: TargetRef) -> AccessProvider:
         """Raises `InvalidInputError` naming the instance when none is configured."""
         ...
 

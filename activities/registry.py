@@ -13,7 +13,7 @@ from activities.settings import KeySettings, Settings
 from domain.canonical import KeyRing, KeyRole, PublicKey, SigningKey
 from domain.catalogue import SURFACES, TargetKind
 from domain.errors import InvalidInputError
-from domain.terms import Grantee
+from domain.ids import TargetRef
 
 LONGEST_CALL_SECONDS = 6.0
 """No adapter's client may wait longer for one exchange: the kernel's fence is built on it (workflows/options.py)."""
@@ -40,12 +40,10 @@ class Registry:
         for (kind, instance), adapter in self._adapters.items():
             _hold_to_the_kernel(instance, kind, adapter)
 
-    def for_grantee(self, grantee: Grantee) -> AccessProvider:
-        adapter = self._adapters.get((grantee.kind, grantee.target.instance))
+    def for_target(self, kind: TargetKind, target: TargetRef) -> AccessProvider:
+        adapter = self._adapters.get((kind, target.instance))
         if adapter is None:
-            raise InvalidInputError(
-                f"no {grantee.kind} instance {grantee.target.instance} is configured; add it to the settings"
-            )
+            raise InvalidInputError(f"no {kind} instance {target.instance} is configured; add it to the settings")
         return adapter
 
     async def warm_up(self) -> None:

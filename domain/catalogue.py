@@ -1,7 +1,7 @@
 """The catalogue: what can be asked for, by whom, for how long, and who decides. YAML is read at the edge, not here."""
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -58,6 +58,21 @@ SURFACES: Mapping[TargetKind, Surface] = {
 }
 
 
+class TargetMode(StrEnum):
+    """OBSERVE: members without a lease are reported, and removed only if we added them. ENFORCE: they are removed."""
+
+    OBSERVE = "observe"
+    ENFORCE = "enforce"
+
+
+class StandingException(StrictValue):
+    """An account that may be a member without a lease, through the day `until` (UTC), and why. It is reported every time."""
+
+    account: NativeId
+    reason: str = Field(min_length=1, max_length=200)
+    until: date
+
+
 class Target(StrictValue):
     """One container at one provider instance. `max_residual`: how long a session issued before the end can still live."""
 
@@ -66,10 +81,16 @@ class Target(StrictValue):
     container_id: NativeId
     name: str = Field(min_length=1, max_length=80)
     max_residual: Duration = timedelta(hours=1)
+    mode: TargetMode = TargetMode.OBSERVE
+    exceptions: tuple[StandingException, ...] = ()
 
     @property
     def ref(self) -> TargetRef:
         return TargetRef(instance=self.instance, scope=LOCK_SCOPES[self.kind], container_id=self.container_id)
+
+
+WATCHING = {"mode", "exceptions"}
+"""Fields of a target that say how it is watched. No approval is about them."""
 
 
 class ExtensionTerms(StrictValue):
@@ -116,9 +137,9 @@ class Catalogue(StrictValue):
         return tuple(self.targets[name] for name in entitlement.targets)
 
     def entry_digest(self, entitlement_id: EntitlementId) -> str:
-        """Digest of one entry with its targets in full: what an approver relies on beyond the ticket's own fields."""
+        """Digest of one entry with its targets: what an approver relies on beyond the ticket's own fields."""
         entitlement = self.entitlements[entitlement_id]
-        targets = [target.model_dump(mode="json") for target in self.targets_of(entitlement)]
+        targets = [target.model_dump(mode="json", exclude=WATCHING) for target in self.targets_of(entitlement)]
         return digest({"id": entitlement_id, "entry": entitlement.model_dump(mode="json"), "targets": targets})
 
 

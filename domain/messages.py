@@ -84,7 +84,8 @@ class JudgeResult(Value):
 class LeaseOrder(Value):
     """Input of a lease: all that revoking ever needs, frozen. It is authority for nothing: adding needs a warrant.
 
-    `terms_digest` is the question that was answered, and what the judge is asked to confirm. An `end_only` lease never grants.
+    `terms_digest` is the question that was answered, and what the judge is asked to confirm. An `end_only` lease never grants;
+    `why` says who wanted it, for people.
     """
 
     ticket: TicketRef
@@ -97,6 +98,7 @@ class LeaseOrder(Value):
     keys: KeyRing
     surface: Surface
     end_only: bool = False
+    why: str = ""
 
 
 class PairInput(Value):

@@ -4,12 +4,16 @@ from enum import StrEnum
 
 
 class Queue(StrEnum):
-    """REQUESTS: request workflows. LEASES: lease workflows, revoke, verify. GRANTS: what adds. TICKETS: judge, evidence."""
+    """REQUESTS: request workflows. LEASES: lease workflows, revoke, verify. GRANTS: what adds. TICKETS: judge, evidence.
+
+    RECONCILE: the look from outside. It reads vendors and starts what takes away; it signs nothing.
+    """
 
     REQUESTS = "requests"
     LEASES = "leases"
     GRANTS = "grants"
     TICKETS = "tickets"
+    RECONCILE = "reconcile"
 
 
 def queue_name(prefix: str, queue: Queue) -> str:

@@ -8,12 +8,20 @@ import httpx
 
 Document = dict[str, Any]
 
+KEEP_ALIVE_SECONDS = 2
+"""Well below the server's 5 s: a connection that it is just closing would break the call that takes it up again."""
+
 
 class SandboxClient:
     """Speaks to `{base_url}/control`; every call raises `httpx.HTTPStatusError` on anything but success."""
 
     def __init__(self, base_url: str) -> None:
-        self._http = httpx.AsyncClient(base_url=base_url, timeout=10, trust_env=False)
+        self._http = httpx.AsyncClient(
+            base_url=base_url,
+            timeout=10,
+            trust_env=False,
+            limits=httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS),
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -148,6 +156,9 @@ class SandboxClient:
     async def set_jira_viewers(self, issue: str, account_ids: list[str] | None) -> None:
         """Who may see the issue; None: everyone."""
         await self._call("PUT", f"/control/jira/issues/{issue}/viewers", {"accounts": account_ids})
+
+    async def make_jira_project(self, key: str, name: str) -> None:
+        await self._call("POST", f"/control/jira/projects/{key}", {"name": name})
 
     async def move_jira_issue(self, issue: str, project: str) -> None:
         await self._call("PUT", f"/control/jira/issues/{issue}/move", {"project": project})

@@ -1,4 +1,4 @@
-"""`setup`: what an installation needs once, search attributes and the first freeze word. Safe to repeat; it lifts no freeze."""
+"""`setup`: what an installation needs once: search attributes, schedules, the first freeze word. Safe to repeat; it lifts no freeze."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ app = typer.Typer()
 
 @app.command(epilog=EXIT_CODES)
 def setup(as_json: Json = False) -> None:
-    """Register the search attributes in the namespace, and write the first freeze word (not frozen) on the control ticket."""
+    """Register search attributes and schedules in the namespace, and write the first freeze word on the control ticket."""
     with answering(as_json):
         from activities.settings import load_settings  # noqa: PLC0415 - slow
 
@@ -27,8 +27,10 @@ async def _setup(settings: "Settings") -> list[str]:
     from starter.connection import ensure_search_attributes  # noqa: PLC0415 - slow
     from starter.engine_reading import engine  # noqa: PLC0415 - slow
     from starter.first_word import write_first_word  # noqa: PLC0415 - slow
+    from starter.schedules import ensure_schedules  # noqa: PLC0415 - slow
 
     async with engine() as client:
         await ensure_search_attributes(client)
         done = [f"the search attributes are registered in namespace {client.namespace!r}"]
-    return [*done, await write_first_word(settings)]
+        schedules = await ensure_schedules(client, settings)
+    return [*done, await write_first_word(settings), *schedules]

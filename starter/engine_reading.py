@@ -20,6 +20,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.callers import LEASE_TYPE, REQUEST_TYPE
 from domain import search
 from domain.errors import InvalidInputError
 from domain.ids import parse_request_workflow_id
@@ -30,9 +31,7 @@ from domain.values import Instant, Value
 from starter.cli_output import CommandError, ExitCode
 from starter.connection import TemporalUnreachableError, connect
 from starter.people_jira import ticket_key
-from starter.requests import WORKFLOW_TYPE
 
-LEASE_TYPE = "LeaseWorkflow"
 NO_NAMESPACE = NamespaceNotFoundFailure.DESCRIPTOR
 PATIENCE = timedelta(seconds=10)
 POLL_SECONDS = 0.5
@@ -89,7 +88,7 @@ async def engine() -> AsyncIterator[Client]:
 
 async def find_rows(client: Client, *, filters: dict[str, str], closed_too: bool, limit: int) -> tuple[list[Row], bool]:
     """(rows, newest first; whether there are more than `limit`). `filters`: search attribute -> the value it must have."""
-    terms = [f"WorkflowType IN ('{WORKFLOW_TYPE}', '{LEASE_TYPE}')"]
+    terms = [f"WorkflowType IN ('{REQUEST_TYPE}', '{LEASE_TYPE}')"]
     terms += [f"{name} = '{_quotable(value)}'" for name, value in filters.items()]
     terms += [] if closed_too else ["ExecutionStatus = 'Running'"]
     found = [row async for row in client.list_workflows(" AND ".join(terms), limit=limit + 1)]
@@ -110,7 +109,7 @@ async def find_request(client: Client, key: str, *, patience_seconds: float = 0)
     if key.startswith("request:"):
         parse_request_workflow_id(key)
         return client.get_workflow_handle(key)
-    query = f"WorkflowType = '{WORKFLOW_TYPE}' AND {search.TICKET} = '{ticket_key(key)}'"
+    query = f"WorkflowType = '{REQUEST_TYPE}' AND {search.TICKET} = '{ticket_key(key)}'"
     deadline = time.monotonic() + patience_seconds
     while not (found := [execution async for execution in client.list_workflows(query, limit=50)]):
         if time.monotonic() < deadline:

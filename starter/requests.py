@@ -24,7 +24,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.callers import LEASE_TYPE
+from activities.callers import LEASE_TYPE, REQUEST_TYPE
 from activities.settings import Settings
 from domain import search
 from domain.errors import InvalidInputError, NightlatchError
@@ -36,7 +36,6 @@ from domain.request import RequestState
 
 HintName = Literal["approve", "deny", "extend", "revoke"]
 
-WORKFLOW_TYPE = "AccessRequestWorkflow"
 REMOVING = frozenset({"deny", "revoke"})
 PATIENCE = timedelta(seconds=5)
 """How long Temporal may take to accept one message, the SDK's own retries included."""
@@ -71,7 +70,7 @@ async def start_or_hint(
     async with _temporal_answers(f"starting the request of {ticket.key}", PATIENCE):
         try:
             await client.start_workflow(
-                WORKFLOW_TYPE,
+                REQUEST_TYPE,
                 RequestInput(ticket=ticket),
                 id=request_workflow_id(ticket),
                 task_queue=queue_name(settings.queue_prefix, Queue.REQUESTS),
@@ -138,7 +137,7 @@ async def running_requests(client: Client, settings: Settings) -> AsyncIterator[
         RPCError: Temporal could not list them.
     """
     queue = queue_name(settings.queue_prefix, Queue.REQUESTS)
-    running = f"WorkflowType = '{WORKFLOW_TYPE}' AND TaskQueue = '{queue}' AND ExecutionStatus = 'Running'"
+    running = f"WorkflowType = '{REQUEST_TYPE}' AND TaskQueue = '{queue}' AND ExecutionStatus = 'Running'"
     async for request in client.list_workflows(running):
         with suppress(InvalidInputError):
             site, issue_id = parse_request_workflow_id(request.id)

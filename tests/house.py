@@ -23,8 +23,10 @@ from domain.catalogue import (
     Catalogue,
     Entitlement,
     ExtensionTerms,
+    StandingException,
     Target,
     TargetKind,
+    TargetMode,
 )
 from domain.evidence import Record, read_chain
 from domain.freeze import PROPERTY, FreezeWord, seal_text
@@ -34,9 +36,11 @@ from domain.persons import Directory, Person
 from domain.queues import Queue, queue_name
 from domain.signed import Signed
 from domain.terms import Grantee
+from domain.watch import ReconcileInput, ReconcileReport
 from tests.fakes.providers import FakeAccessProvider, FakeAccessProviders, LedgerEntry
 from tests.fakes.tickets import FakeTickets
 from workflows.access_request import AccessRequestWorkflow
+from workflows.reconcile import ReconcileWorkflow
 from workflows.service import make_workers
 
 PATIENCE_SECONDS = 40.0
@@ -107,11 +111,14 @@ class House:
     keys: Keys
     control: TicketRef
     catalogue: Catalogue = field(default_factory=make_catalogue)
+    catalogue_fault: Exception | None = None
     clock: HouseClock = field(default_factory=HouseClock)
     environment: WorkflowEnvironment | None = None
     prefix: str = field(default_factory=lambda: f"t{uuid4().hex[:10]}-")
 
     def current(self) -> Catalogue:
+        if self.catalogue_fault is not None:
+            raise self.catalogue_fault
         return self.catalogue
 
     def activities(self) -> Activities:
@@ -131,6 +138,22 @@ class House:
             for worker in make_workers(self.client, self.prefix, self.activities(), queues, max_cached_workflows=cache):
                 await stack.enter_async_context(worker)
             yield
+
+    async def reconcile(self, *, limit: int = 20) -> ReconcileReport:
+        """One run of the reconciler, as its schedule starts it."""
+        report: ReconcileReport = await self.client.execute_workflow(
+            ReconcileWorkflow.run,
+            ReconcileInput(instance=self.provider.instance, limit=limit),
+            id=f"reconcile:{uuid4().hex}",
+            task_queue=queue_name(self.prefix, Queue.RECONCILE),
+        )
+        return report
+
+    def watch(self, name: str, mode: TargetMode, *exceptions: StandingException) -> None:
+        """From now on the catalogue says so of that target."""
+        watched = self.catalogue.targets[name].model_copy(update={"mode": mode, "exceptions": exceptions})
+        targets = {**self.catalogue.targets, name: watched}
+        self.catalogue = self.catalogue.model_copy(update={"targets": targets})
 
     def target(self, name: str = "admin") -> TargetRef:
         return self.catalogue.targets[name].ref
@@ -219,7 +242,7 @@ class House:
 
     def chains(self, ticket: TicketRef) -> dict[str, tuple[Record, ...]]:
         """Every writer's chain on a ticket, verified."""
-        texts = self.tickets.properties(ticket)
+        texts = {key: text for key, text in self.tickets.properties(ticket).items() if key != PROPERTY}
         writers: dict[str, list[str]] = {}
         for key in sorted(texts, key=lambda key: (key.rsplit(".", 1)[0], int(key.rsplit(".", 1)[1]))):
             writers.setdefault(_writer_of(texts[key]), []).append(texts[key])

@@ -32,6 +32,7 @@ from domain.witness import Presence, Receipt, read_observation
 from workflows import options, words
 from workflows.asking import ask
 from workflows.bounds import history_is_full
+from workflows.doubt import Doubt
 from workflows.failures import LeaseEnds, cause_of
 from workflows.hearing import heard, heard_hint
 from workflows.lease_book import LeaseBook
@@ -50,6 +51,7 @@ class LeaseWorkflow:
         self._book = LeaseBook(order)
         self._prolonging = Prolonging(self._book)
         self._removal = Removal(self._book)
+        self._doubt = Doubt(self._book)
         self._why = (EndReason.FAULT, "it ended without saying why")
         self._disclaimer: Signed | None = None
 
@@ -70,6 +72,11 @@ class LeaseWorkflow:
         """End the access now. Obeyed from anyone who can send it, whatever it says (a `Hint`, or nothing)."""
         self._book.note = self._book.note or heard_hint(said).note[:120]
         self._book.stop = self._book.stop or EndReason.REVOKED
+
+    @workflow.signal
+    def look_again(self, *said: RawValue) -> None:  # noqa: ARG002 - whatever it says
+        """Somebody no longer sees the access at the provider. The lease looks for itself, and ends when it is gone."""
+        self._doubt.raised = True
 
     @workflow.signal
     def offer_extension(self, *said: RawValue) -> None:
@@ -135,7 +142,7 @@ class LeaseWorkflow:
 
     async def _grant_and_hold(self) -> None:
         if self._order.end_only:
-            raise LeaseEnds(EndReason.END_ONLY)
+            raise LeaseEnds(EndReason.END_ONLY, self._order.why[:200])
         info = workflow.info()
         if info.execution_timeout or info.run_timeout:
             raise LeaseEnds(EndReason.REFUSED, "it was started with a timeout, which would end it without revoking")
@@ -146,8 +153,11 @@ class LeaseWorkflow:
         await self._grant(warrant)
         while True:
             self._book.go_on()
-            await workflow.wait_condition(lambda: self._prolonging.waiting)
-            await self._prolonging.judge_next()
+            await workflow.wait_condition(lambda: self._prolonging.waiting or self._doubt.raised)
+            if self._doubt.raised:
+                await self._doubt.settle()
+            else:
+                await self._prolonging.judge_next()
 
     async def _look_first(self) -> None:
         asked_at = workflow.now()
@@ -180,6 +190,7 @@ class LeaseWorkflow:
         if armed.warrant is None:
             raise LeaseEnds(EndReason.REFUSED, "; ".join(armed.refused))
         self._book.advance(LeaseEvent.WARRANTED)
+        self._book.show_warrant(armed.warrant)
         return armed.warrant
 
     async def _grant(self, warrant: Signed) -> None:

@@ -1,18 +1,21 @@
 """What every part of a lease shares: its order, its status and how that is shown, its paper, its fence."""
 
 from collections import deque
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
+from activities.engine import MEMO_WARRANT
 from domain.errors import NightlatchError, SignatureRefusedError
 from domain.evidence import RecordKind
 from domain.lease import EndReason, LeaseEvent, LeaseState, Sent, advance, must_revoke, open_lease
 from domain.messages import LeaseNews, LeaseOrder, PairInput
 from domain.search import EXPIRES_AT, STATE
 from domain.signed import Signed
+from domain.warrant import Warrant
 from domain.witness import Observation, Receipt, read_observation
 from workflows import options, words
 from workflows.failures import LeaseEnds, cause_of
@@ -111,6 +114,12 @@ class LeaseBook:
         except SignatureRefusedError:
             return False
         return (receipt.lease_id, receipt.action) == (self.lease_id, action) and receipt.acknowledged_at >= asked_at
+
+    def show_warrant(self, sealed: Signed) -> None:
+        """Bear the judge's word for the end that is in force, for the reconciler: without it a lease shields nobody."""
+        with suppress(SignatureRefusedError):
+            sealed.open(Warrant, self.order.keys)
+            workflow.upsert_memo({MEMO_WARRANT: sealed})
 
     def write_closed(self, receipt: Signed | None) -> None:
         """A write has closed: only one that a witness says succeeded at its first attempt needs no fence."""

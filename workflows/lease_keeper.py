@@ -16,7 +16,7 @@ from temporalio.common import (
 from temporalio.exceptions import ActivityError, ChildWorkflowError, WorkflowAlreadyStartedError
 
 from activities.callers import LEASE_TYPE
-from activities.engine import MEMO_ISSUE_ID, MEMO_TERMS_DIGEST, MEMO_TICKET_KEY, EngineActivities
+from activities.engine import EngineActivities, memo_of
 from domain.errors import SignatureRefusedError
 from domain.lease import LeaseState, Sent
 from domain.messages import (
@@ -186,11 +186,7 @@ class LeaseKeeper:
                 cancellation_type=workflow.ChildWorkflowCancellationType.ABANDON,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 static_summary=words.lease_summary(order, self._subject),
-                memo={
-                    MEMO_ISSUE_ID: order.ticket.issue_id,
-                    MEMO_TICKET_KEY: order.ticket.key,
-                    MEMO_TERMS_DIGEST: order.terms_digest,
-                },
+                memo=memo_of(order),
                 search_attributes=self._search_attributes(order),
             )
         except WorkflowAlreadyStartedError:

@@ -77,6 +77,18 @@ def writing(summary: str) -> ActivityOptions:
     return _tickets(summary) | {"retry_policy": RetryPolicy(maximum_interval=timedelta(seconds=15))}
 
 
+def reconciling(summary: str) -> ActivityOptions:
+    """A look from outside, or what comes of it: given up within the interval of the runs, since the next one looks again."""
+    return {
+        "task_queue": sibling(Queue.RECONCILE),
+        "start_to_close_timeout": timedelta(seconds=40),
+        "schedule_to_close_timeout": timedelta(seconds=45),
+        "heartbeat_timeout": HEARTBEAT_TIMEOUT,
+        "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=0.5), maximum_attempts=3),
+        "summary": summary,
+    }
+
+
 def following(summary: str) -> ActivityOptions:
     """Waiting for another lease to end: as long as that takes, told alive by heartbeats."""
     return _tickets(summary) | {"start_to_close_timeout": timedelta(days=365), "retry_policy": _patient()}

@@ -36,6 +36,7 @@ class Prolonging:
         self._offers: deque[ExtensionOffer] = deque()
         self._commit: ExtensionCommit | None = None
         self._receipt: Signed | None = None
+        self._warrant: Signed
         self._asked_provider = False
         self._voids_due = 0
 
@@ -91,6 +92,7 @@ class Prolonging:
                 book.go_on()
             if not refusal and is_live(workflow.now(), old_end):
                 book.advance(LeaseEvent.EXTENSION_COMMITTED, expires_at=offer.new_end)
+                book.show_warrant(self._warrant)
                 committed = True
                 return ""
             book.advance(LeaseEvent.EXTENSION_DROPPED)
@@ -115,7 +117,7 @@ class Prolonging:
             asked_at = workflow.now()
             if not is_live(asked_at, old_end):
                 return TOO_LATE
-            self._asked_provider = True
+            self._asked_provider, self._warrant = True, armed.warrant
             prolonged = await ask(
                 AccessActivities.prolong_access,
                 GrantInput(order=book.order, warrant=armed.warrant),

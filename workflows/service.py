@@ -11,6 +11,7 @@ from activities.bundle import Activities
 from domain.queues import Queue, queue_name
 from workflows.access_request import AccessRequestWorkflow
 from workflows.lease import LeaseWorkflow
+from workflows.reconcile import ReconcileWorkflow
 from workflows.sandbox import workflow_runner
 
 WORKFLOWS: dict[Queue, list[type[Any]]] = {
@@ -18,6 +19,7 @@ WORKFLOWS: dict[Queue, list[type[Any]]] = {
     Queue.LEASES: [LeaseWorkflow],
     Queue.GRANTS: [],
     Queue.TICKETS: [],
+    Queue.RECONCILE: [ReconcileWorkflow],
 }
 
 GRACE = timedelta(seconds=15)

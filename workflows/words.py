@@ -1,6 +1,7 @@
 """What people read: summaries, current details in Markdown, and comments for the ticket. No decision rests on any of it."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from domain.evidence import RecordKind
 from domain.lease import EndReason, LeaseState, LeaseStatus
 from domain.messages import LeaseOrder, StatusView, TimelineEntry
 from domain.request import RequestOutcome
+from domain.watch import TargetReport
 
 _ENDINGS = {
     EndReason.EXPIRED: "the time was over",
@@ -33,6 +35,7 @@ _HINTS = {
 }
 _TAKING = frozenset({LeaseState.REVOKING, LeaseState.STUCK, LeaseState.PROVING})
 _MARKUP = re.compile(r"([\\`*_\[\]<>#|~!])")
+MOST_LINES = 200
 SHOWN_ENTRIES = 20
 
 
@@ -120,6 +123,18 @@ def request_details(view: StatusView, entries: Iterable[TimelineEntry]) -> str:
         lines.append(f"- outcome: **{spelt(view.outcome)}**: {_inline(view.why)}")
     told = [f"- `{minute(entry.at)}` {_inline(entry.what)}" for entry in entries]
     return "\n".join([*lines, "", "#### Timeline", *told[-SHOWN_ENTRIES:]])
+
+
+def reconcile_details(reports: Iterable[TargetReport]) -> str:
+    """What a run of the reconciler has seen so far, target by target."""
+    lines = []
+    for report in reports:
+        found = Counter(finding.kind for finding in report.findings)
+        told = ", ".join(f"{number} {kind}" for kind, number in sorted(found.items())) or "nothing amiss"
+        said = f"**not complete**: {_inline(report.problem)}" if report.problem else f"{report.members} members, {told}"
+        lines.append(f"- {_inline(report.target)}: {said}")
+        lines += [f"  - {_inline(done)}" for done in report.done[:SHOWN_ENTRIES]]
+    return "\n".join(lines[:MOST_LINES])
 
 
 def _inline(text: str) -> str:

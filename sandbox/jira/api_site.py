@@ -12,7 +12,8 @@ from sandbox.jira import clauses, jql, render
 from sandbox.jira.errors import JiraError
 from sandbox.jira.http import MAX_PAGE, as_object, names, number
 from sandbox.jira.people import find_person
-from sandbox.jira.schema import FIELDS, PROJECTS
+from sandbox.jira.projects import projects
+from sandbox.jira.schema import FIELDS
 from sandbox.jira.session import Session
 from sandbox.jira.times import now_ms, printed
 
@@ -65,7 +66,7 @@ def fields(_session: Session, _request: Request, _body: Any) -> Response:
 
 def project(session: Session, request: Request, _body: Any) -> Response:
     given = request.path_params["project"]
-    for key, (project_id, _) in PROJECTS.items():
+    for key, (project_id, _) in projects(session.world.store).items():
         if given in {key, project_id}:
             return JSONResponse(render.project(session, key) | {"issueTypes": [render.issue_type(session)]})
     raise JiraError(404, f"No project could be found with key or id '{given}'.")

@@ -9,7 +9,8 @@ from typing import Any, assert_never
 from sandbox.jira.errors import JiraError
 from sandbox.jira.fields import wording
 from sandbox.jira.jql import Both, Clause, Condition, Either, Not, Order, Query
-from sandbox.jira.schema import EDITABLE, ISSUE_TYPE_ID, ISSUE_TYPE_NAME, PROJECTS, STATUSES
+from sandbox.jira.projects import project, projects
+from sandbox.jira.schema import EDITABLE, ISSUE_TYPE_ID, ISSUE_TYPE_NAME, STATUSES
 from sandbox.jira.session import Session
 from sandbox.jira.times import now_ms, parsed_ms
 from sandbox.store import Document
@@ -63,7 +64,7 @@ def _check(session: Session, condition: Condition) -> None:
 def _check_values(session: Session, field: str, values: tuple[str, ...]) -> None:
     known: set[str] | None = None
     if field == "project":
-        known = {name.lower() for key, names in PROJECTS.items() for name in (key, *names)}
+        known = {name.lower() for key, names in projects(session.world.store).items() for name in (key, *names)}
     elif field == "status":
         known = {name.lower() for status in STATUSES.values() for name in (status.id, status.name)}
     elif field == "issuetype":
@@ -129,7 +130,7 @@ def _words(session: Session, field: str, issue: Document) -> set[str]:
     """Everything by which the issue's value can be named, in lower case; empty when it has none."""
     match field:
         case "project":
-            names: tuple[str, ...] = (issue["project"], *PROJECTS[issue["project"]])
+            names: tuple[str, ...] = (issue["project"], *project(session.world.store, issue["project"]))
         case "key" | "id":
             names = (issue["id"],)
         case "status":

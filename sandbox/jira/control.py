@@ -3,16 +3,15 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from sandbox.jira import issues, outbox, people, properties
+from sandbox.jira import issues, outbox, people, projects, properties
 from sandbox.jira.errors import JiraError, no_such_issue
 from sandbox.jira.http import site
 from sandbox.jira.outbox import Mode, Webhook
-from sandbox.jira.schema import PROJECTS
 from sandbox.jira.session import ISSUES, KEYS, Session
 from sandbox.store import Document
 from sandbox.world import World
@@ -33,6 +32,10 @@ class ModeBody(_Body):
 
 class MoveBody(_Body):
     project: str
+
+
+class ProjectBody(_Body):
+    name: str = Field(min_length=1)
 
 
 class ViewersBody(_Body):
@@ -60,6 +63,7 @@ def jira_control_routes(world: World) -> list[BaseRoute]:
         Route("/jira/webhook", _answer(control.webhook), methods=["GET"]),
         Route("/jira/webhook", _answer(control.set_webhook), methods=["PUT"]),
         Route("/jira/webhook/mode", _answer(control.set_mode), methods=["PUT"]),
+        Route("/jira/projects/{key}", _answer(control.make_project), methods=["POST"]),
         Route(f"{issue}/move", _answer(control.move), methods=["PUT"]),
         Route(f"{issue}/viewers", _answer(control.set_viewers), methods=["PUT"]),
         Route(f"{issue}/properties/{{property}}", _answer(control.put_property), methods=["POST"]),
@@ -103,11 +107,17 @@ class _Control:
         outbox.configure(self._world, outbox.webhook(self._world).model_copy(update={"mode": body.mode}))
         return await self.webhook(request)
 
+    async def make_project(self, request: Request) -> Document:
+        body = ProjectBody.model_validate_json(await request.body())
+        key = request.path_params["key"]
+        with self._world.store.transaction():
+            made = projects.make(self._world.store, key, body.name)
+            self._world.audit.append("jira", "project.made", actor="admin", project=key)
+        return made
+
     async def move(self, request: Request) -> Document:
         body = MoveBody.model_validate_json(await request.body())
         issue = self._issue(request)
-        if body.project not in PROJECTS:
-            raise JiraError(400, f"There is no project {body.project!r}; there are {', '.join(PROJECTS)}.")
         issues.move(self._session(request), issue, body.project)
         return {"id": issue["id"], "key": issue["key"]}
 

@@ -5,10 +5,10 @@ Each is one transaction of state, changelog, audit line and webhook event.
 
 from typing import Any
 
-from sandbox.jira import comments, events, fields, properties, records
+from sandbox.jira import comments, events, fields, projects, properties, records
 from sandbox.jira.errors import JiraError
 from sandbox.jira.render import open_transitions
-from sandbox.jira.schema import EDITABLE, ISSUE_TYPE_ID, ISSUE_TYPE_NAME, PROJECTS, STATUSES, WAITING
+from sandbox.jira.schema import EDITABLE, ISSUE_TYPE_ID, ISSUE_TYPE_NAME, STATUSES, WAITING
 from sandbox.jira.session import ISSUES, KEYS, Session
 from sandbox.jira.times import now_ms
 from sandbox.store import Document
@@ -17,7 +17,7 @@ from sandbox.store import Document
 def create(session: Session, given: dict[str, Any], properties_given: tuple[tuple[str, Any], ...] = ()) -> Document:
     """A new issue, waiting for approval; the caller is its creator and, unless another is named, its reporter."""
     given = dict(given)
-    project = _project(given.pop("project", None))
+    project = _project(session, given.pop("project", None))
     _check_issue_type(given.pop("issuetype", None))
     store = session.world.store
     kept = fields.accepted(store, {"summary": None, "labels": [], **given})
@@ -100,7 +100,7 @@ def move(session: Session, issue: Document, project: str) -> None:
     """Give the issue a key in another project; the old key keeps finding it."""
     store = session.world.store
     old_project, old_key = issue["project"], issue["key"]
-    before, after = PROJECTS[old_project], PROJECTS[project]
+    before, after = projects.project(store, old_project), projects.project(store, project)
     with store.transaction():
         issue["project"], issue["key"] = project, _next_key(session, project)
         store.put(KEYS, issue["key"], {"id": issue["id"]})
@@ -188,8 +188,8 @@ def _comments_in(steps: Any) -> list[Any]:
     return bodies
 
 
-def _project(given: Any) -> str:
-    for key, (project_id, _) in PROJECTS.items():
+def _project(session: Session, given: Any) -> str:
+    for key, (project_id, _) in projects.projects(session.world.store).items():
         if isinstance(given, dict) and (given.get("key") == key or given.get("id") == project_id):
             return key
     raise JiraError(400, fields={"project": "Specify a valid project ID or key"})

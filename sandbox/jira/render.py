@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from sandbox.jira import records
+from sandbox.jira import projects, records
 from sandbox.jira.people import Person, find_person
 from sandbox.jira.schema import (
     EDITABLE,
     FIELDS,
     ISSUE_TYPE_ID,
     ISSUE_TYPE_NAME,
-    PROJECTS,
     STATUSES,
     TRANSITIONS,
     Kind,
@@ -70,7 +69,7 @@ def issue_type(session: Session) -> Document:
 
 
 def project(session: Session, key: str) -> Document:
-    project_id, name = PROJECTS[key]
+    project_id, name = projects.project(session.world.store, key)
     return {
         "self": f"{session.site}/rest/api/3/project/{project_id}",
         "id": project_id,

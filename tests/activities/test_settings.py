@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from activities.bundle import SIGNERS, Keys
+from activities.ports import AccessProvider
 from activities.registry import Registry, load_keys
 from activities.settings import KeySettings, Settings, load_settings
 from domain.canonical import KeyRole, SigningKey
 from domain.catalogue import TargetKind
 from domain.errors import InvalidInputError
-from domain.ids import SubjectRef, TargetRef
+from domain.ids import TargetRef
 from domain.queues import Queue
-from domain.terms import Grantee
 
 SECRET = "tell-nobody-0123456789"  # noqa: S105 - looks like one on purpose
 
@@ -168,24 +168,17 @@ def okta(instance: str = "okta/prod", timeout: str = "PT6S") -> str:
     )
 
 
-def grantee(instance: str) -> Grantee:
+def adapter(registry: Registry, instance: str) -> AccessProvider:
     target = TargetRef(instance=instance, scope="group", container_id="00gadmin")
-    subject = SubjectRef(instance=instance, user_id="00ualice")
-    return Grantee(
-        kind=TargetKind.OKTA_GROUP,
-        target=target,
-        subject=subject,
-        target_name="admin",
-        max_residual="1h",  # type: ignore[arg-type]
-    )
+    return registry.for_target(TargetKind.OKTA_GROUP, target)
 
 
 def test_registry_finds_the_adapter_of_an_instance(config: Path) -> None:
     """Each configured instance has its own adapter, and one that is not configured is named in the refusal."""
     registry = Registry(settings_of(config, okta(), okta("okta/dev")))
-    assert registry.for_grantee(grantee("okta/prod")) is not registry.for_grantee(grantee("okta/dev"))
+    assert adapter(registry, "okta/prod") is not adapter(registry, "okta/dev")
     with pytest.raises(InvalidInputError, match="okta/gone"):
-        registry.for_grantee(grantee("okta/gone"))
+        adapter(registry, "okta/gone")
 
 
 def test_registry_refuses_two_entries_of_one_name(config: Path) -> None:

@@ -32,7 +32,9 @@ from starter.connection import connect
 from starter.dev_config import OKTA_INSTANCE
 from starter.dev_home import Part
 from starter.dev_process import is_alive, start, stop
+from starter.dev_stack import QUEUE_PREFIX
 from starter.requests import hint, start_or_hint
+from starter.schedules import reconcile_schedule_id
 from starter.ticket_evidence import Line, read_lines, read_ticket
 from tests.figures import Measured
 from tests.real_stack import RealStack, pair
@@ -255,9 +257,16 @@ def side_by_side(story: Story) -> Callable[[Yard, Measured], Coroutine[Any, Any,
 
 @asynccontextmanager
 async def open_yard(stack: RealStack, chosen: list[Any], module: ModuleType) -> AsyncIterator[Yard]:
-    """A yard in which those of the chosen tests have begun that `module` plays side by side. The bridge is away meanwhile."""
+    """A yard in which those of the chosen tests have begun that `module` plays side by side.
+
+    The bridge and the reconciler are away meanwhile: theirs is another installation, which would take the crews' leases for
+    strangers'.
+    """
     stack.kill("bridge")
-    yard = Yard(stack, await connect())
+    client = await connect()
+    reconciling = client.get_schedule_handle(reconcile_schedule_id(QUEUE_PREFIX, OKTA_INSTANCE))
+    await reconciling.pause()
+    yard = Yard(stack, client)
     for test in [item.function for item in chosen if item.module is module]:
         if (story := getattr(test, "story", None)) is not None:
             yard.stories[test.__name__] = asyncio.create_task(story(yard), name=test.__name__)
@@ -268,4 +277,5 @@ async def open_yard(stack: RealStack, chosen: list[Any], module: ModuleType) -> 
             task.cancel()
         if yard.stories:
             await asyncio.wait(yard.stories.values())
+        await reconciling.unpause()
         stack.start("bridge")

@@ -21,6 +21,7 @@ from activities.settings import FILE_VARIABLE, Settings
 from domain.canonical import KeyRing
 from domain.catalogue import LOCK_SCOPES, TargetKind
 from domain.ids import LeaseId, SubjectRef, TargetRef
+from domain.queues import Queue, queue_name
 from sandbox.client import SandboxClient
 from starter.connection import ensure_search_attributes
 from starter.dev_config import BOT, OKTA_APP, OKTA_INSTANCE, OKTA_SCOPES, SITE, login, write_settings
@@ -34,6 +35,7 @@ from tests.engine import start_server
 from tests.sandbox_process import running_sandbox
 
 ENTITLEMENT = "kill-me"
+LOOK_SECONDS = 0.1
 SMALL_QUEUES = tuple(
     word
     for kind in ("Read", "Write")
@@ -84,14 +86,35 @@ class Seat:
         target = TargetRef(instance=OKTA_INSTANCE, scope=scope, container_id=self.group_id)
         return str(LeaseId(target=target, subject=SubjectRef(instance=OKTA_INSTANCE, user_id=self.user_id)))
 
-    async def start_worker(self, *, death: Boundary | None = None, narration: str = "") -> datetime:
+    @property
+    def gate(self) -> Path:
+        """What a worker waits for that stands still at a point: see `stand_at`."""
+        return self.on.home.folder / self.name / "gate"
+
+    async def start_worker(
+        self, *, death: Boundary | None = None, stop: Boundary | None = None, narration: str = ""
+    ) -> datetime:
         """Start the worker that works from now on; returns when it was begun."""
         begun_at = datetime.now(UTC)
         name = f"{self.name}-{len(self.workers) + 1}"
-        log = str(self.on.logs / f"{name}.log")
-        order = Order(name=name, environment=self.environment, log=log, death=death, narration=narration)
+        order = Order(
+            name=name,
+            environment=self.environment,
+            log=str(self.on.logs / f"{name}.log"),
+            death=death,
+            stop=stop,
+            gate=str(self.gate),
+            narration=narration,
+        )
         self.workers.append(await self.on.nursery.bear(order))
         return begun_at
+
+    async def until_polling(self) -> None:
+        """Return when the worker polls its last queue; one that has ended instead is an error."""
+        log, word = self.on.logs / f"{self.name}-{len(self.workers)}.log", queue_name(f"{self.name}-", Queue.GRANTS)
+        while not log.exists() or f"polling {word}" not in log.read_text():
+            assert not self.workers[-1].ended.is_set(), f"{log} says why it ended"
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def leave(self) -> None:
         """Nothing of this case runs on."""
@@ -143,14 +166,14 @@ class Field:
 
 
 @asynccontextmanager
-async def open_field(folder: Path) -> AsyncIterator[Field]:
-    """Everything that all cases share, ended with the block."""
+async def open_field(folder: Path, engine: Client | None = None) -> AsyncIterator[Field]:
+    """Everything that all cases share, ended with the block; without an `engine`, one in memory too."""
     home = Home(folder)
     with home.changing():
         pass
     async with AsyncExitStack() as stack:
-        engine = await stack.enter_async_context(await start_server(*SMALL_QUEUES))
-        await ensure_search_attributes(engine.client)
+        client = engine or (await stack.enter_async_context(await start_server(*SMALL_QUEUES))).client
+        await ensure_search_attributes(client)
         home.sandbox.mkdir()
         process = await stack.enter_async_context(running_sandbox(home.sandbox))
         sandbox = await stack.enter_async_context(SandboxClient(process.base_url))
@@ -162,7 +185,7 @@ async def open_field(folder: Path) -> AsyncIterator[Field]:
         await write_first_word(settings)
         nursery = await stack.enter_async_context(running_nursery(home))
         log = VendorLog(sandbox)
-        address = engine.client.service_client.config.target_host
+        address = client.service_client.config.target_host
         following = asyncio.create_task(log.follow())
         stack.callback(following.cancel)
-        yield Field(home, address, engine.client, sandbox, log, nursery, settings, load_keys(settings.keys).trusted)
+        yield Field(home, address, client, sandbox, log, nursery, settings, load_keys(settings.keys).trusted)

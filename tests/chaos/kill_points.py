@@ -5,9 +5,11 @@ Nobody keeps this list by hand: a call or a command that the product makes tomor
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
+from domain.values import parse_instant
 from tests.chaos.self_kill import Boundary, Task
 
 Fate = Literal["lost", "late", "done"]
@@ -16,13 +18,17 @@ Fate = Literal["lost", "late", "done"]
 
 @dataclass(frozen=True)
 class CallPoint:
-    """The n-th call of its kind, while the vendor holds it. `path` bears placeholders for the ids that differ from case to case."""
+    """The n-th call of its kind, while the vendor holds it. `path` bears placeholders for the ids that differ from case to case.
+
+    `came_at`, here and below: when the watched request was there.
+    """
 
     vendor: str
     method: str
     path: str
     occurrence: int
     fate: Fate
+    came_at: datetime = field(compare=False)
 
     @property
     def is_read(self) -> bool:
@@ -41,6 +47,7 @@ class TaskPoint:
     """Right before, or right after, the server has the completion of a workflow task."""
 
     boundary: Boundary
+    came_at: datetime = field(compare=False)
 
     @property
     def kind(self) -> str:
@@ -64,7 +71,7 @@ def call_points(calls: Iterable[Mapping[str, Any]], placeholders: Mapping[str, s
         kind = (call["vendor"], call["method"], path)
         seen[kind] += 1
         fates: tuple[Fate, ...] = ("lost",) if call["method"] == "GET" else ("lost", "late", "done")
-        points += [CallPoint(*kind, seen[kind], fate) for fate in fates]
+        points += [CallPoint(*kind, seen[kind], fate, parse_instant(call["at"])) for fate in fates]
     return points
 
 
@@ -83,7 +90,7 @@ def task_points(tasks: Iterable[Task]) -> list[TaskPoint]:
             command = min(task.commands, key=lambda name: (name == "cancel timer", in_all[task.queue, name]))
             occurrence = given[task.queue, command]
             points += [
-                TaskPoint(Boundary(queue=task.queue, command=command, occurrence=occurrence, when=when))
+                TaskPoint(Boundary(queue=task.queue, command=command, occurrence=occurrence, when=when), task.at)
                 for when in ("before", "after")
             ]
     return points

@@ -1,4 +1,4 @@
-"""A process that has imported the whole worker and forks one whenever it is told to, so that no import is paid for twice.
+"""A process that has imported worker and bridge and forks one whenever it is told to, so that no import is paid for twice.
 
 It starts no thread and no Temporal client itself: a fork begins where `python worker.py` stands after its imports.
 Each line on standard input is an `Order`; on standard output it tells of births and deaths. At the end of its input it
@@ -12,15 +12,19 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from temporalio.worker._worker import load_default_build_id
 
 import worker
+from starter import bridge
 from starter.leaving import leave
-from tests.chaos.self_kill import Order, die_at, narrate
+from tests.chaos.bridge_steps import watch
+from tests.chaos.self_kill import Order, die_at, narrate, stand_at
 
 SDKS = ("okta.client", "activities.integrations.jira_client")
 """What a worker would import when it first calls a vendor."""
@@ -60,7 +64,7 @@ def main() -> None:
 
 
 def _live(order: Order) -> NoReturn:
-    """The whole life of a worker process."""
+    """The whole life of a worker process, or of a bridge."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
     log = os.open(order.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -72,8 +76,16 @@ def _live(order: Order) -> NoReturn:
         narrate(order.narration)
     if order.death is not None:
         die_at(order.death)
+    if order.stop is not None:
+        stand_at(order.stop, Path(order.gate))
     try:
+        if order.bridge is not None:
+            watch(order.bridge)
+            bridge.main()
         leave(worker.main([]))
+    except BaseException:
+        traceback.print_exc()
+        raise
     finally:
         os._exit(1)
 

@@ -38,13 +38,14 @@ Line = dict[str, Any]
 Chains = dict[str, tuple[Record, ...]]
 
 
-async def judge(played: Played) -> timedelta | None:
+async def judge(played: Played, bound: timedelta = BOUND) -> timedelta | None:
     """How long the removal was due, from its end or the restart, whichever was later; None when nothing was granted.
 
     Raises:
         AssertionError: something does not hold.
     """
     seat, issue = played.seat, played.ticket.issue_id
+    await seat.on.log.caught_up()
     view, properties = await read_ticket(seat.settings.jira, played.ticket.key)
     writers = {
         "judge of the request": judge_writer(request_workflow_id(played.ticket)),
@@ -73,7 +74,7 @@ async def judge(played: Played) -> timedelta | None:
         return None
     told = [line for line in writes if line["property"] == property_key(seat.lease_id, 0)]
     await _taken_back_before_it_was_told(played, changes, told, chains)
-    return _in_time(played, changes, chains)
+    return _in_time(played, changes, chains, bound)
 
 
 def _told_once_and_in_order(chains: Chains) -> None:
@@ -129,7 +130,7 @@ async def _taken_back_before_it_was_told(played: Played, changes: list[Line], to
         assert sum(look < written["at"] for look in looks) >= needed, (kind, looks, written)
 
 
-def _in_time(played: Played, changes: list[Line], chains: Chains) -> timedelta:
+def _in_time(played: Played, changes: list[Line], chains: Chains, bound: timedelta) -> timedelta:
     """The last removal came no later than the bound after the access' end or the restart, and no earlier without a reason."""
     removed_at = parse_instant(changes[-1]["at"])
     [armed, *_] = chains["judge of the lease"]
@@ -139,6 +140,6 @@ def _in_time(played: Played, changes: list[Line], chains: Chains) -> timedelta:
         assert removed_at >= parse_instant(armed.facts["until"])
     due_at = max(ends_at, played.restarted_at or ends_at)
     lag, stalled = removed_at - due_at, played.seat.on.log.stalled(due_at, removed_at)
-    allowed = BOUND + BUSY + (stalled + ANSWERS_AGAIN if stalled else timedelta(0))
+    allowed = bound + BUSY + (stalled + ANSWERS_AGAIN if stalled else timedelta(0))
     assert lag <= allowed, f"{lag} after the end and the restart; for {stalled} of that no vendor answered"
     return lag

@@ -38,23 +38,21 @@ class Played:
     result: RequestResult
 
 
-async def play(seat: Seat, point: Point | None, narration: str = "") -> Played:
+async def play(seat: Seat, point: Point | None, narration: str = "", lease: str = LEASE) -> Played:
     """Play it with a worker that dies at `point` and another one that finishes.
 
     Raises:
         TimeoutError: it did not close in time.
     """
     async with asyncio.timeout(PATIENCE_SECONDS):
-        alice = seat.on.person("alice")
-        ask = partial(alice.create_request, entitlement=ENTITLEMENT, duration=LEASE, reason="chaos")
-        ticket = await asyncio.to_thread(ask)
+        ticket = await ask(seat, lease)
         if isinstance(point, CallPoint):
-            await _hold(seat, ticket, point)
+            await hold_at(seat, ticket, point)
         death = point.boundary if isinstance(point, TaskPoint) else None
         await seat.start_worker(death=death, narration=narration)
         async with asyncio.TaskGroup() as group:
             killing = group.create_task(_kill(seat, point))
-            result = await _people(seat, ticket)
+            result = await people(seat, ticket)
             # The last point of all comes when the request is over.
             await asyncio.wait([killing], timeout=LAST_MOMENT_SECONDS)
             killing.cancel()
@@ -62,7 +60,13 @@ async def play(seat: Seat, point: Point | None, narration: str = "") -> Played:
     return Played(seat, ticket, restarted_at, result)
 
 
-async def _people(seat: Seat, ticket: TicketRef) -> RequestResult:
+async def ask(seat: Seat, duration: str) -> TicketRef:
+    """Alice's ticket, of which nobody has been told yet."""
+    create = partial(seat.on.person("alice").create_request, entitlement=ENTITLEMENT, duration=duration, reason="chaos")
+    return await asyncio.to_thread(create)
+
+
+async def people(seat: Seat, ticket: TicketRef) -> RequestResult:
     """Alice asks, Carol approves, Alice wishes for more time once she has access; then the ticket closes by itself."""
     client, log, issue = seat.on.client, seat.on.log, ticket.issue_id
     await _patiently(lambda: start_or_hint(client, seat.settings, ticket, None))
@@ -110,7 +114,8 @@ async def _kill(seat: Seat, point: Point | None) -> datetime | None:
     return restarted_at
 
 
-async def _hold(seat: Seat, ticket: TicketRef, point: CallPoint) -> None:
+async def hold_at(seat: Seat, ticket: TicketRef, point: CallPoint) -> None:
+    """Have the vendor hold that call of this case."""
     path = point.path
     for placeholder, text in placeholders(seat, ticket).items():
         path = path.replace(placeholder, text)

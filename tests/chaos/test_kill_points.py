@@ -1,16 +1,12 @@
 """SIGKILL at every vendor call and around every workflow task of a request's life, found by watching one that is left alone."""
 
-import asyncio
-import json
 import os
-import statistics
-import traceback
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 
 import pytest
 
 from tests.chaos.field import Field, open_field
+from tests.chaos.herd import Herd, Outcome
 from tests.chaos.kill_points import CallPoint, Point, TaskPoint, call_points, representatives, task_points
 from tests.chaos.oracle import judge
 from tests.chaos.request_case import placeholders, play
@@ -22,41 +18,6 @@ ALL = bool(os.environ.get("NIGHTLATCH_ALL_KILL_POINTS"))
 """Every point there is, which takes some minutes; without it, representatives."""
 
 SIDE_BY_SIDE = 16
-TRIES = 3
-"""On a busy machine tasks fall together, or a lease is over before it has come to the point."""
-
-
-@dataclass
-class Herd:
-    """How the cases went. `missed`: points that never came, since what runs side by side fell together in another way."""
-
-    points: list[Point]
-    lags: list[float] = field(default_factory=list)
-    missed: list[Point] = field(default_factory=list)
-    failed: dict[Point, str] = field(default_factory=dict)
-
-    async def play(self, ground: Field, point: Point) -> None:
-        """Play the case, and again when its point did not come."""
-        for _ in range(TRIES):
-            seat = await ground.seat()
-            try:
-                played = await play(seat, point)
-                lag = await judge(played)
-                if lag is not None and played.restarted_at is not None:
-                    self.lags.append(lag.total_seconds())
-            except Exception:  # noqa: BLE001 - the other cases go on, and all are told
-                self.failed[point] = f"{seat.name} in {ground.logs}: {traceback.format_exc()}"
-                return
-            finally:
-                await seat.leave()
-            if played.restarted_at is not None:
-                return
-        self.missed.append(point)
-
-    def figures(self) -> str:
-        lag = {"p50": statistics.median(self.lags), "max": max(self.lags)} if self.lags else {}
-        missed = [str(point) for point in self.missed]
-        return json.dumps({"cases": len(self.points), "missed": missed, "removed_after_seconds": lag})
 
 
 @pytest.fixture(scope="module")
@@ -78,18 +39,24 @@ async def points(ground: Field) -> list[Point]:
 
 
 @pytest.fixture(scope="module")
-async def herd(ground: Field, points: list[Point]) -> Herd:
-    """Each point's own request, with its own workers, some tens of them at a time."""
-    herd, places = Herd(points if ALL else representatives(points)), asyncio.Semaphore(SIDE_BY_SIDE)
+async def herd(ground: Field, points: list[Point]) -> Herd[Point]:
+    """Each point's own request, with its own workers."""
 
-    async def play_one(point: Point) -> None:
-        async with places:
-            await herd.play(ground, point)
+    async def case(point: Point) -> Outcome:
+        seat = await ground.seat()
+        try:
+            played = await play(seat, point)
+            lag = await judge(played)
+        except Exception as error:
+            error.add_note(f"{seat.name} in {ground.logs}")
+            raise
+        finally:
+            await seat.leave()
+        return Outcome(played.restarted_at is not None, {} if lag is None else {"removed": lag})
 
-    async with asyncio.TaskGroup() as group:
-        for point in herd.points:
-            group.create_task(play_one(point))
-    (ground.home.folder / "figures.json").write_text(herd.figures())
+    herd = Herd(points if ALL else representatives(points))
+    await herd.play_all(case, SIDE_BY_SIDE)
+    herd.write_figures(ground.home.folder / "figures.json")
     return herd
 
 
@@ -122,21 +89,17 @@ async def test_every_phase_of_a_request_is_among_the_points(points: list[Point])
     assert writes | steps <= kinds, sorted((writes | steps) - kinds)
 
 
-async def test_worker_killed_at_any_vendor_call_leaves_nothing_on_and_nothing_untold(herd: Herd) -> None:
+async def test_worker_killed_at_any_vendor_call_leaves_nothing_on_and_nothing_untold(herd: Herd[Point]) -> None:
     """Whether the call took effect or not: the next worker takes the access back in time, and the ticket tells it once."""
-    _assert_none_failed({point: why for point, why in herd.failed.items() if isinstance(point, CallPoint)})
+    herd.assert_none_failed(lambda point: isinstance(point, CallPoint))
 
 
-async def test_worker_killed_around_any_workflow_task_leaves_nothing_on_and_nothing_untold(herd: Herd) -> None:
+async def test_worker_killed_around_any_workflow_task_leaves_nothing_on_and_nothing_untold(herd: Herd[Point]) -> None:
     """Before and after the server has what the task commands: the same."""
-    _assert_none_failed({point: why for point, why in herd.failed.items() if isinstance(point, TaskPoint)})
+    herd.assert_none_failed(lambda point: isinstance(point, TaskPoint))
 
 
-async def test_nearly_every_point_came(herd: Herd) -> None:
+async def test_nearly_every_point_came(herd: Herd[Point]) -> None:
     """A worker that was not killed proves nothing: few points are missed, and none at which something is added or removed."""
     assert len(herd.missed) <= len(herd.points) // 20, [str(point) for point in herd.missed]
     assert not [point for point in herd.missed if "/groups/{group}/users/{user}" in point.kind]
-
-
-def _assert_none_failed(failed: dict[Point, str]) -> None:
-    assert not failed, "\n\n".join(f"killed {point}: {why}" for point, why in failed.items())

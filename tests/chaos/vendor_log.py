@@ -19,6 +19,7 @@ class VendorLog:
         self._sandbox = sandbox
         self._about: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         self._held: dict[str, int] = {}
+        self._looks = 0
         self._news = asyncio.Condition()
         self._broken: Exception | None = None
         self._stalls: list[tuple[datetime, datetime]] = []
@@ -35,6 +36,7 @@ class VendorLog:
                 self._held = await self._sandbox.holds()
             except Exception as error:  # noqa: BLE001 - it belongs to those who wait
                 self._broken = error
+            self._looks += 1
             async with self._news:
                 self._news.notify_all()
             await asyncio.sleep(POLL_SECONDS)
@@ -50,17 +52,22 @@ class VendorLog:
         """What happened to a group or an issue, by its id, oldest first."""
         return [line for line in self._about[thing] if line["event"] in events]
 
-    async def first(self, thing: str, event: str, **facts: tuple[str, ...]) -> dict[str, Any]:
-        """The first such line, with each fact one of those given, when it is there."""
+    async def first(self, thing: str, event: str, *, after: int = 0, **facts: tuple[str, ...]) -> dict[str, Any]:
+        """The first such line above line `after`, with each fact one of those given, when it is there."""
 
         def found() -> dict[str, Any] | None:
             for line in self.about(thing, event):
-                if all(line.get(name) in values for name, values in facts.items()):
+                if line["seq"] > after and all(line.get(name) in values for name, values in facts.items()):
                     return line
             return None
 
         await self._until(lambda: found() is not None)
         return found() or {}
+
+    async def caught_up(self) -> None:
+        """Return when all is read that has happened up to now. A look that is under way may have been too early."""
+        looks = self._looks
+        await self._until(lambda: self._looks >= looks + 2)
 
     async def held(self, name: str) -> None:
         """Return once a call is held under that name."""

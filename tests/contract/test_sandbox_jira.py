@@ -307,6 +307,21 @@ async def test_moved_issue_keeps_its_id_and_answers_to_the_old_key(
     assert [item["field"] for item in (await changes(alice, issue_id))[0]["items"]] == ["project", "Key"]
 
 
+async def test_project_that_the_administrator_makes_is_as_good_as_the_others(
+    alice: httpx.AsyncClient, control: SandboxClient
+) -> None:
+    """Issues are created, searched and moved in it; a key is given once."""
+    await control.make_jira_project("LAB", "Laboratory")
+    key = await new_issue(alice, project={"key": "LAB"})
+    assert key == "LAB-1"
+    found = (await alice.get("/search/jql", params={"jql": "project = Laboratory", "fields": "project"})).json()
+    assert [issue["fields"]["project"]["name"] for issue in found["issues"]] == ["Laboratory"]
+    assert (await alice.get("/project/LAB")).json()["id"] not in {"10000", "10001"}
+    await control.move_jira_issue(key, "SEC")
+    with pytest.raises(httpx.HTTPStatusError):
+        await control.make_jira_project("LAB", "Another")
+
+
 async def test_deleted_issue_is_gone_with_all_that_hangs_on_it(alice: httpx.AsyncClient) -> None:
     """Neither id nor key finds a deleted issue, and its key is not given again."""
     key = await new_issue(alice)

@@ -11,9 +11,11 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from domain import messages as m
+from domain import watch as w
 from domain.approval import ApprovalOutcome, ApprovalVerdict, RefusedAnswer
 from domain.canonical import Signature
-from domain.catalogue import Surface, TargetKind
+from domain.catalogue import Surface, TargetKind, TargetMode
+from domain.drift import DriftKind, Finding, Known, Remedy
 from domain.evidence import RecordKind
 from domain.extension import ExtensionVerdict
 from domain.lease import EndReason, LeaseState, Sent
@@ -59,6 +61,7 @@ ORDER = m.LeaseOrder(
     keys=KEYS,
     surface=Surface(read_lag=timedelta(seconds=1), landing_lag=timedelta(seconds=2), native_expiry=True),
     end_only=True,
+    why="the reconciler found a member without a lease",
 )
 FACT = m.Fact(
     fact_id="granted",
@@ -151,6 +154,49 @@ EXAMPLES: tuple[BaseModel, ...] = (
     ),
     m.FollowResult(outcome=OUTCOME),
 )
+
+WATCHED = w.WatchedTarget(
+    kind=TargetKind.OKTA_GROUP,
+    ref=ORDER.grantee.target,
+    name="prod admins",
+    mode=TargetMode.ENFORCE,
+    exceptions=(w.Exempt(account="00ubreakglass", reason="break glass", until=LATER.date()),),
+)
+LEASED = w.LeasedTarget(kind=TargetKind.OKTA_GROUP, ref=ORDER.grantee.target, name="prod admins", leased_at=NOW)
+KNOWN = Known(since=ASKED_AT, was_ours=True)
+MEMORY = w.Memory(
+    listed={str(ORDER.grantee.target): NOW}, known={LEASE_ID: KNOWN}, leased=(LEASED,), read_until=ASKED_AT
+)
+FINDING = Finding(
+    lease_id=LEASE_ID,
+    kind=DriftKind.ORPHAN,
+    remedy=Remedy.END,
+    run_id=RUN_ID,
+    was_ours=True,
+    protected="break glass (until 2030-01-01)",
+    since=ASKED_AT,
+)
+REPORT = w.TargetReport(
+    target="prod admins", members=2, findings=(FINDING,), done=("a lease takes it away",), waiting=1, problem="503"
+)
+WATCH_EXAMPLES: tuple[BaseModel, ...] = (
+    w.ReconcileInput(instance="okta/prod", limit=5),
+    WATCHED.exceptions[0],
+    WATCHED,
+    LEASED,
+    KNOWN,
+    MEMORY,
+    w.WatchInput(instance="okta/prod", memory=MEMORY),
+    w.WatchResult(targets=(WATCHED,), leased=(LEASED,), read_until=NOW, problem="the catalogue cannot be read"),
+    w.LookInput(target=WATCHED, known={LEASE_ID: KNOWN}),
+    w.TargetLook(listed_at=NOW, members=2, ours=(LEASE_ID,), findings=(FINDING,), more=1),
+    w.RemedyInput(target=WATCHED, finding=FINDING, known=KNOWN),
+    w.RemedyResult(done="a lease takes it away"),
+    FINDING,
+    REPORT,
+    w.ReconcileReport(memory=MEMORY, targets=(REPORT,), problem="the catalogue cannot be read"),
+)
+EXAMPLES = (*EXAMPLES, *WATCH_EXAMPLES)
 
 
 def write_pins() -> None:

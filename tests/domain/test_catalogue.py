@@ -1,13 +1,23 @@
 """The catalogue: strict when it is read, faults named with their path, one digest an entry."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from domain.catalogue import Catalogue, Duration, ExtensionTerms, Fault, Target, TargetKind, find_faults
+from domain.catalogue import (
+    Catalogue,
+    Duration,
+    ExtensionTerms,
+    Fault,
+    StandingException,
+    Target,
+    TargetKind,
+    TargetMode,
+    find_faults,
+)
 from domain.values import StrictValue
 from tests.domain.examples import BEN, TARGET, catalogue, catalogue_plain
 
@@ -206,6 +216,39 @@ def test_changes_the_entry_digest_with_each_field(path: tuple[str, ...], field: 
     """What an approver relies on beyond the ticket, down to the targets in full, is under the digest."""
     changed = broken(lambda plain: at(plain, *path).update({field: value}))
     assert changed.entry_digest("prod-admin") != catalogue().entry_digest("prod-admin")
+
+
+STANDING = {"account": "00u9BREAKGLASS", "reason": "break-glass", "until": "2026-06-30"}
+
+
+@pytest.mark.parametrize(("field", "value"), [("mode", "enforce"), ("exceptions", [STANDING])])
+def test_keeps_the_entry_digest_when_a_target_is_watched_otherwise(field: str, value: object) -> None:
+    """No approval is about how members without a lease are dealt with, so none becomes void by it."""
+    changed = broken(lambda plain: at(plain, "targets", "prod-admins").update({field: value}))
+    assert changed != catalogue()
+    assert changed.entry_digest("prod-admin") == catalogue().entry_digest("prod-admin")
+
+
+def test_observes_a_target_and_excepts_nobody_unless_it_says_otherwise() -> None:
+    """A target that somebody adds strips no standing member."""
+    target = catalogue().targets["prod-admins"]
+    assert (target.mode, target.exceptions) == (TargetMode.OBSERVE, ())
+
+
+@pytest.mark.parametrize("field", ["account", "reason", "until"])
+@pytest.mark.parametrize("value", [None, "", "x" * 201])
+def test_refuses_an_exception_without_account_reason_or_day(field: str, value: object) -> None:
+    """Who may stay without a lease is named, with a reason, and not for ever."""
+    odd = {name: known for name, known in (STANDING | {field: value}).items() if known is not None}
+    with pytest.raises(ValidationError, match=rf"exceptions\.0\.{field}"):
+        broken(lambda plain: at(plain, "targets", "prod-admins").update(exceptions=[odd]))
+
+
+def test_reads_an_exception_as_it_is_written() -> None:
+    """The good case of the refusals above."""
+    known = broken(lambda plain: at(plain, "targets", "prod-admins").update(exceptions=[STANDING]))
+    (named,) = known.targets["prod-admins"].exceptions
+    assert named == StandingException(account="00u9BREAKGLASS", reason="break-glass", until=date(2026, 6, 30))
 
 
 def test_keeps_the_entry_digest_when_something_else_changes() -> None:

@@ -7,13 +7,17 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from domain import messages
+from domain import messages, watch
+from domain.drift import Finding, Known
 from domain.messages import ExtendInput, Hint
 from domain.values import Value
 from tests.domain.message_examples import EXAMPLES, PINS
 
 PINNED: dict[str, Any] = json.loads(PINS.read_text())
 KINDS = {type(example).__name__: type(example) for example in EXAMPLES}
+FREE = {"facts", "listed", "known"}
+"""Fields whose keys are not names of fields."""
+
 BY_NAME = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: type(example).__name__)
 
 
@@ -24,7 +28,7 @@ def rebuilt(plain: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(plain, dict):
         return change(
             {
-                name: part if name == "facts" and isinstance(part, dict) else rebuilt(part, change)
+                name: part if name in FREE and isinstance(part, dict) else rebuilt(part, change)
                 for name, part in plain.items()
             }
         )
@@ -44,10 +48,11 @@ def test_has_an_example_of_every_message() -> None:
     """A new message is pinned before it is used: add its example, then run `python -m tests.domain.message_examples`."""
     declared = {
         name
-        for name, kind in vars(messages).items()
-        if isinstance(kind, type) and issubclass(kind, BaseModel) and kind.__module__ == messages.__name__
+        for module in (messages, watch)
+        for name, kind in vars(module).items()
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and kind.__module__ == module.__name__
     }
-    assert set(KINDS) == set(PINNED) == declared
+    assert set(KINDS) == set(PINNED) == declared | {Finding.__name__, Known.__name__}
     assert all(issubclass(kind, Value) for kind in KINDS.values())
 
 

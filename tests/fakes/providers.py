@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple, TypeVar
 
 from activities.ports import AccessProvider, Answered, Capabilities, Holder, Look, SessionsReceipt
 from activities.send_window import SendWindow
+from domain.catalogue import TargetKind
 from domain.errors import ForbiddenError, InvalidInputError, NotFoundError, OutcomeUnknownError
 from domain.ids import SubjectRef, TargetRef
-from domain.terms import Grantee
 from domain.warrant import Warrant
 from domain.witness import Presence, SessionsEnded
 from tests.fakes.script import Gate, Script, When
@@ -292,8 +292,8 @@ class FakeAccessProviders:
     def __init__(self, providers: Mapping[str, AccessProvider]) -> None:
         self._providers = providers
 
-    def for_grantee(self, grantee: Grantee) -> AccessProvider:
-        instance = grantee.target.instance
+    def for_target(self, kind: TargetKind, target: TargetRef) -> AccessProvider:  # noqa: ARG002 - one kind an instance
+        instance = target.instance
         if instance not in self._providers:
             raise InvalidInputError(f"provider instance {instance} is not configured; add it to the settings")
         return self._providers[instance]

@@ -1,6 +1,7 @@
 """Steps that kernel tests share: bring a request to its lease, see it off, and read what the vendor saw."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -8,10 +9,13 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowHandle
+from temporalio.worker import Worker
 
 from domain.ids import TicketRef
+from domain.queues import Queue, queue_name
 from tests.house import PATIENCE_SECONDS, House
 from workflows.access_request import AccessRequestWorkflow
+from workflows.sandbox import workflow_runner
 
 Handle = WorkflowHandle[AccessRequestWorkflow, object]
 
@@ -80,3 +84,15 @@ async def until_event(handle: WorkflowHandle[Any, Any], kind: EventType.ValueTyp
     async with asyncio.timeout(PATIENCE_SECONDS):
         while kind not in [event.event_type for event in (await handle.fetch_history()).events]:
             await asyncio.sleep(0.05)
+
+
+def serving_leases(house: House, workflow: type[Any], activities: Sequence[Callable[..., Any]]) -> Worker:
+    """A worker of another build, or of somebody else, on the queue of the leases."""
+    return Worker(
+        house.client,
+        task_queue=queue_name(house.prefix, Queue.LEASES),
+        workflows=[workflow],
+        activities=activities,
+        workflow_runner=workflow_runner(),
+        max_cached_workflows=0,
+    )

@@ -11,7 +11,7 @@ from domain.catalogue import SURFACES, TargetKind
 from domain.errors import RetryableError
 from tests.house import House, build_house
 from tests.workflows import phases
-from tests.workflows.hands import change_activity, pending, result_of
+from tests.workflows.hands import change_activity, pending, result_of, terminate
 from tests.workflows.phases import Case
 from tests.workflows.stories import assert_proved_gone, close, hold
 from workflows.options import fence
@@ -138,3 +138,15 @@ async def test_ending_of_sessions_by_the_receipt_of_the_grant_is_done_for_real(j
         gate.release()
         await close(house, handle)
     assert_proved_gone(house, ticket)
+
+
+async def test_lease_whose_revoke_is_paused_is_ended_by_terminating_it(jumping_house: House) -> None:
+    """What a person can do who does not wait for the reconciler: with the lease goes its activity, and the request starts anew."""
+    house = jumping_house
+    async with house.working():
+        case = await phases.backing_off(house)
+        await change_activity(house, house.lease(), "pause", "revoke_access")
+        case.let_go()
+        await terminate(house, house.lease_id())
+        await close(house, case.request)
+    assert_proved_gone(house, case.ticket)

@@ -1,6 +1,5 @@
 """Workers of somebody else, or of a bad build, on the queue of the leases: access ends all the same, and only proof closes a ticket."""
 
-from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,15 +10,14 @@ from temporalio.worker import Worker
 
 from domain.lease import EndReason, Sent
 from domain.messages import LeaseOutcome
-from domain.queues import Queue, queue_name
+from domain.queues import Queue
 from domain.signed import Signed
 from domain.witness import Observation, Presence
 from tests.house import House
 from tests.replay.edited import EditedLeaseWorkflow
 from tests.workflows.forging import invented_look
 from tests.workflows.hostile import RogueLease
-from tests.workflows.stories import assert_proved_gone, close, hold, until_event
-from workflows.sandbox import workflow_runner
+from tests.workflows.stories import assert_proved_gone, close, hold, serving_leases, until_event
 
 
 def nothing_was_sent(house: House, disclaimer: Signed | None, sent: Sent = Sent.NOTHING) -> LeaseOutcome:
@@ -52,17 +50,6 @@ def rogue(house: House, outcome: LeaseOutcome) -> Worker:
         return outcome.model_dump(mode="json")
 
     return serving_leases(house, RogueLease, [invented_outcome])
-
-
-def serving_leases(house: House, workflow: type[Any], activities: Sequence[Callable[..., Any]]) -> Worker:
-    return Worker(
-        house.client,
-        task_queue=queue_name(house.prefix, Queue.LEASES),
-        workflows=[workflow],
-        activities=activities,
-        workflow_runner=workflow_runner(),
-        max_cached_workflows=0,
-    )
 
 
 @pytest.mark.parametrize(

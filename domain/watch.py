@@ -1,0 +1,123 @@
+"""What the reconciler's workflow and activities say to each other, and what one run leaves to the next. Messages only grow."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+from pydantic import Field
+
+from domain.catalogue import TargetKind, TargetMode
+from domain.drift import UNSEEN, Finding, Known
+from domain.ids import ProviderInstance, TargetRef
+from domain.values import Instant, Value
+
+WATCH_FOR = timedelta(days=90)
+"""How long after its last lease a target is watched that the catalogue no longer names (DESIGN 6)."""
+
+
+class ReconcileInput(Value):
+    """One provider instance. `limit`: how many members whom we never granted a run removes at most."""
+
+    instance: ProviderInstance
+    limit: int = Field(default=20, ge=1)
+
+
+class Exempt(Value):
+    """An account that the catalogue lets be a member without a lease, through the day `until` (UTC), and why."""
+
+    account: str
+    reason: str
+    until: date
+
+
+class WatchedTarget(Value):
+    """A target to look at. One that the catalogue does not name is only observed: what we granted is removed all the same."""
+
+    kind: TargetKind
+    ref: TargetRef
+    name: str
+    mode: TargetMode = TargetMode.OBSERVE
+    exceptions: tuple[Exempt, ...] = ()
+
+
+class LeasedTarget(Value):
+    """A target that a lease was begun for, and when the newest was."""
+
+    kind: TargetKind
+    ref: TargetRef
+    name: str
+    leased_at: Instant
+
+
+class Memory(Value):
+    """`listed`: target -> its last complete listing. `known`: lease id -> what was found before and is not over.
+
+    `leased`: the targets of leases, known up to `read_until`.
+    """
+
+    listed: Mapping[str, Instant] = {}
+    known: Mapping[str, Known] = {}
+    leased: tuple[LeasedTarget, ...] = ()
+    read_until: Instant | None = None
+
+
+class WatchInput(Value):
+    instance: ProviderInstance
+    memory: Memory
+
+
+class WatchResult(Value):
+    """What to look at, and what of the engine's list is known now. `problem`: why the catalogue's targets are not among them."""
+
+    targets: tuple[WatchedTarget, ...]
+    leased: tuple[LeasedTarget, ...]
+    read_until: Instant
+    problem: str = ""
+
+
+class LookInput(Value):
+    target: WatchedTarget
+    known: Mapping[str, Known] = {}
+
+
+class TargetLook(Value):
+    """One complete listing, judged. `more`: findings beyond those that are told; the next run finds them again.
+
+    `ours`: lease ids of members whose run bears a warrant of the judge's.
+    """
+
+    listed_at: Instant
+    members: int
+    ours: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    more: int = 0
+
+
+class RemedyInput(Value):
+    """`known`: what earlier looks knew of the pair."""
+
+    target: WatchedTarget
+    finding: Finding
+    known: Known = UNSEEN
+
+
+class RemedyResult(Value):
+    """`done` is empty when nothing was done, because the pair was no longer as it had been found."""
+
+    done: str = ""
+
+
+class TargetReport(Value):
+    """What a run found at one target, and did. `problem`: why there is no complete listing; nobody is then judged absent."""
+
+    target: str
+    members: int = 0
+    findings: tuple[Finding, ...] = ()
+    done: tuple[str, ...] = ()
+    waiting: int = 0
+    problem: str = ""
+
+
+class ReconcileReport(Value):
+    memory: Memory = Memory()
+    targets: tuple[TargetReport, ...] = ()
+    problem: str = ""

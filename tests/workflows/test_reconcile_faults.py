@@ -1,0 +1,151 @@
+"""The reconciler when parts of it fail, and what one run leaves to the next; the lease that is asked whether its access is there."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from temporalio import activity
+from temporalio.api.common.v1 import Payloads, WorkflowType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
+
+from activities.bundle import Activities
+from domain.catalogue import TargetMode
+from domain.drift import DriftKind
+from domain.errors import InvalidInputError, RetryableError
+from domain.queues import Queue, queue_name
+from domain.watch import ReconcileInput, ReconcileReport
+from tests.house import House
+from tests.workflows import hands
+from tests.workflows.stories import actions, hold
+from workflows.service import make_workers
+
+
+async def test_catalogue_that_cannot_be_read_takes_no_leased_target_off_the_watch(house: House) -> None:
+    """What we granted there is still ended when nothing covers it; the problem is told."""
+    async with house.working():
+        ticket, handle = await hold(house)
+        await house.until_listed(ticket)
+        house.catalogue_fault = InvalidInputError("line 3: no such person")
+        house.provider.add_by_hand(house.target(), house.subject("dave"))
+        report = await house.reconcile()
+        house.catalogue_fault = None
+        await handle.signal("revoke")
+        await house.soon(handle.result())
+    assert "line 3: no such person" in report.problem
+    (admin,) = report.targets
+    assert (admin.target, [finding.kind for finding in admin.findings]) == ("admin", [DriftKind.ORPHAN])
+    assert house.is_member(person="dave")
+
+
+async def test_run_that_cannot_tell_its_targets_completes_and_says_so(house: House) -> None:
+    """It fails no schedule, and hands on what the run before it knew."""
+    house.catalogue_fault = RuntimeError("a defect")
+    async with house.working():
+        report = await house.reconcile()
+    assert "a defect" in report.problem
+    assert report.targets == ()
+
+
+@activity.defn(name="remedy_drift")
+async def broken_remedy(_request: Any) -> None:
+    raise RuntimeError("the engine takes nothing")
+
+
+@asynccontextmanager
+async def with_a_broken_remedy(house: House) -> AsyncIterator[None]:
+    served = house.activities().by_queue[Queue.RECONCILE]
+    kept = [function for function in served if function.__name__ != "remedy_drift"]
+    activities = Activities(by_queue={Queue.RECONCILE: [*kept, broken_remedy]})
+    async with AsyncExitStack() as stack:
+        for worker in make_workers(house.client, house.prefix, activities, [Queue.RECONCILE]):
+            await stack.enter_async_context(worker)
+        yield
+
+
+async def test_remedy_that_fails_is_told_and_tried_by_the_next_run(house: House) -> None:
+    """The member is found again: nothing is taken for done that was not."""
+    house.watch("admin", TargetMode.ENFORCE)
+    house.provider.add_by_hand(house.target(), house.subject("dave"))
+    async with with_a_broken_remedy(house):
+        report = await house.reconcile()
+    (done,) = next(target.done for target in report.targets if target.target == "admin")
+    assert "failed: the engine takes nothing" in done
+    assert house.is_member(person="dave")
+    async with house.working():
+        await house.reconcile()
+        await house.until(lambda: not house.is_member(person="dave"))
+
+
+async def reconcile_after(house: House, last: Any) -> ReconcileReport:
+    """One run that is told that `last` is how the run before it ended, as the engine tells the runs of a schedule."""
+    run_id = f"reconcile:{uuid4().hex}"
+    told = await house.client.data_converter.encode([ReconcileInput(instance=house.provider.instance)])
+    before = await house.client.data_converter.encode([last])
+    await house.client.workflow_service.start_workflow_execution(
+        StartWorkflowExecutionRequest(
+            namespace=house.client.namespace,
+            workflow_id=run_id,
+            request_id=uuid4().hex,
+            workflow_type=WorkflowType(name="ReconcileWorkflow"),
+            task_queue=TaskQueue(name=queue_name(house.prefix, Queue.RECONCILE)),
+            input=Payloads(payloads=told),
+            last_completion_result=Payloads(payloads=before),
+        )
+    )
+    handle = house.client.get_workflow_handle(run_id, result_type=ReconcileReport)
+    report: ReconcileReport = await handle.result()
+    return report
+
+
+async def test_run_goes_on_from_what_the_run_before_it_left(house: House) -> None:
+    """Since when a member has had no lease, and when a target that fails now was last listed, is not forgotten."""
+    house.provider.add_by_hand(house.target(), house.subject("dave"))
+    house.watch("admin", TargetMode.OBSERVE)
+    async with house.working():
+        first = await house.reconcile()
+        second = await reconcile_after(house, first)
+        house.provider.fail("list_holders", RetryableError("503"))
+        third = await reconcile_after(house, second)
+    key = str(house.target())
+    assert first.memory.listed[key] < second.memory.listed[key] == third.memory.listed[key]
+    assert all(target.problem for target in third.targets)
+
+
+@pytest.mark.parametrize("last", ["no report", {"memory": {"listed": "never"}}])
+async def test_run_before_it_that_cannot_be_read_is_no_ground_to_fail(house: House, last: Any) -> None:
+    """Then everything is looked at as if for the first time."""
+    async with house.working():
+        report = await reconcile_after(house, last)
+    assert set(report.memory.listed) == {str(house.target(name)) for name in ("admin", "left", "right")}
+
+
+async def test_access_that_was_only_gone_for_a_moment_is_held_on(house: House) -> None:
+    """One look at nothing proves nothing: the second one sees it, and the lease goes on to its end."""
+    async with house.working():
+        _, handle = await hold(house)
+        house.provider.remove_by_hand(house.target(), house.subject())
+        await house.lease().signal("look_again")
+        await house.until(lambda: actions(house)[-1] == "absent" and len(actions(house)) > 3)
+        house.provider.add_by_hand(house.target(), house.subject())
+        await house.until(lambda: actions(house)[-1] == "present")
+        await house.settled(house.lease())
+        assert house.is_member()
+        await handle.signal("revoke")
+        await house.soon(handle.result())
+    assert not house.is_member()
+
+
+async def test_doubt_that_nobody_can_settle_holds_no_revoke_up(house: House) -> None:
+    """The provider answers no look: the lease ends when it is told to, all the same."""
+    async with house.working():
+        _, handle = await hold(house)
+        house.provider.fail("verify", RetryableError("503"))
+        await house.lease().signal("look_again")
+        await hands.pending(house.lease(), "observe_access", attempt=2)
+        await handle.signal("revoke")
+        await house.until(lambda: not house.is_member())
+        house.provider.succeed("verify")
+        await house.soon(handle.result())
