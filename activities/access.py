@@ -14,7 +14,14 @@ from activities.ports import AccessProvider, AccessProviders, Answered, Look, Ru
 from activities.records import TicketRecords, find, judge_writer
 from activities.send_window import LONGEST_ATTEMPT, SendWindow
 from domain.canonical import KeyRing, SigningKey
-from domain.errors import GRANT_NEVER_RETRIED, ForbiddenError, RetryableError, SignatureRefusedError, VendorError
+from domain.errors import (
+    GRANT_NEVER_RETRIED,
+    ForbiddenError,
+    NotFoundError,
+    RetryableError,
+    SignatureRefusedError,
+    VendorError,
+)
 from domain.evidence import RecordKind
 from domain.messages import GrantInput, GrantResult, LeaseOrder, LookResult, PairInput, RevokeResult, SessionsResult
 from domain.signed import Signed
@@ -74,19 +81,19 @@ class AccessActivities:
 
     @activity.defn(name="trace_run")
     async def trace_run(self, request: PairInput) -> LookResult:
-        """Asked by a run that sent nothing: may there be access of an earlier run of it? `own` says so, signed.
+        """Asked by a run that sent nothing: may there be access of this lease all the same? `own` says so, signed.
 
-        Asks the engine alone, never the ticket: what may have to be taken away waits for no other system.
+        An earlier run may have added it, which the engine tells; or this very run, in a time that the engine has forgotten:
+        restored from a backup, or by a replica that lagged. Then the ticket bears an `armed` record, and the pair is there.
         """
         clock = EngineClock()
         async with beating():
             with told_to_temporal():
                 lease_id, run_id = calling_lease(request.order)
                 run = await self._runs.inspect(lease_id, run_id)
-                nobody_looked = Look(presence=Presence.UNKNOWN, note="nobody looked: only the run was traced")
-                return LookResult(
-                    observation=self._observe(clock, request.order, nobody_looked, own=run.follows_another)
-                )
+                own = run.follows_another or await self._is_armed_and_there(request.order)
+                nobody_looked = Look(presence=Presence.UNKNOWN, note="the run was traced")
+                return LookResult(observation=self._observe(clock, request.order, nobody_looked, own=own))
 
     @activity.defn(name="revoke_access")
     async def revoke_access(self, request: PairInput) -> RevokeResult:
@@ -196,6 +203,24 @@ class AccessActivities:
         if (await self._runs.inspect(lease_id, run_id)).follows_another:
             return True
         return bool(find(await self._records.chain(order.ticket, judge_writer(lease_id)), RecordKind.ARMED))
+
+    async def _is_armed_and_there(self, order: LeaseOrder) -> bool:
+        """Whether this lease was ever armed, and its pair is not seen absent. Evidence that does not verify may be of an arming."""
+        try:
+            if not find(
+                await self._records.chain(order.ticket, judge_writer(str(order.grantee.lease_id))), RecordKind.ARMED
+            ):
+                return False
+        except NotFoundError:
+            return False
+        except SignatureRefusedError:
+            pass
+        provider = self._providers.for_target(order.grantee.kind, order.grantee.target)
+        try:
+            look = await provider.verify(order.grantee.target, order.grantee.subject)
+        except VendorError:
+            return True
+        return look.presence is not Presence.ABSENT
 
     def _observe(self, clock: EngineClock, order: LeaseOrder, look: Look, *, own: bool = False) -> Signed:
         lease_id, run_id = calling_lease(order)

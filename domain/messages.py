@@ -182,7 +182,7 @@ class VoidExtensionInput(Value):
 
 
 class LeaseNews(Value):
-    """Lease to request: what just became true. `wish_id` and `prolonged` answer an offer.
+    """Lease to request: what just became true. `wish_id` and `prolonged` answer an offer; `ending` says that it ends, and why.
 
     `receipt` is the witness's word for a grant or a prolonging; without one, neither is believed.
     """
@@ -196,6 +196,7 @@ class LeaseNews(Value):
     prolonged: bool = False
     note: str = ""
     receipt: Signed | None = None
+    ending: str = ""
 
 
 class Fact(Value):

@@ -221,8 +221,11 @@ class LeaseWorkflow:
         """Revoke, unless nothing was ever sent and a witness has traced that no earlier run sent anything either."""
         reason, note = self._why
         nothing_sent = self._book.status.sent is Sent.NOTHING and not self._order.end_only
-        if nothing_sent and reason is not EndReason.RESET and not await self._is_first_run():
-            reason, note = EndReason.RESET, note or str(reason)
+        if nothing_sent and reason is not EndReason.RESET:
+            # Its siblings must not be held until this one is traced and its paper written.
+            self._book.tell_request(ending=words.ending(reason, note))
+            if not await self._is_first_run():
+                reason, note = EndReason.RESET, note or str(reason)
         self._book.end(reason, note)
         if self._book.status.state is not LeaseState.RECORDING:
             await self._removal.run()
@@ -233,7 +236,7 @@ class LeaseWorkflow:
         self._book.record("refused", RecordKind.REFUSED, facts=facts, comment=comment)
 
     async def _is_first_run(self) -> bool:
-        """Whether a witness says that this run follows no other. Asked until there is an answer, of the engine alone."""
+        """Whether a witness says that nothing can be there of this lease's. Asked until there is an answer."""
         turns = 0
         while True:
             asked_at = workflow.now()

@@ -141,7 +141,13 @@ class LeaseBook:
         return wait
 
     def tell_request(
-        self, wish_id: str = "", *, prolonged: bool = False, note: str = "", receipt: Signed | None = None
+        self,
+        wish_id: str = "",
+        *,
+        prolonged: bool = False,
+        note: str = "",
+        receipt: Signed | None = None,
+        ending: str = "",
     ) -> None:
         """Tell the parent what is true now. Nobody waits for it: `post` sends it in its turn."""
         news = LeaseNews(
@@ -154,6 +160,7 @@ class LeaseBook:
             prolonged=prolonged,
             note=note[:300],
             receipt=receipt,
+            ending=ending[:300],
         )
         self._mail.append(news)
 

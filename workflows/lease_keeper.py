@@ -82,8 +82,8 @@ class LeaseKeeper:
 
     def hear(self, news: LeaseNews) -> None:
         """Take news of this lease. That something was added is believed on a witness's word only, that it ends on anybody's."""
-        if news.state is LeaseState.REVOKING:
-            self.ending = news.note[:300] or "it is being taken back"
+        if news.ending:
+            self.ending = news.ending[:300]
         receipt = self._receipt_of(news)
         if news.state is LeaseState.ACTIVE and receipt is not None:
             self.granted = True

@@ -46,7 +46,7 @@ class Removal:
         self._book.record("ending", RecordKind.ENDING, facts={"reason": str(status.reason)})
         if status.sent is not Sent.GRANTED:
             # The siblings of a grant that failed must not be held until this removal is proved.
-            self._book.tell_request(note=words.ending(status.reason, self._book.note))
+            self._book.tell_request(ending=words.ending(status.reason, self._book.note))
         watch = asyncio.create_task(self._say_when_stuck())
         while self.proof is None:
             first = await self._revoke()

@@ -249,15 +249,35 @@ async def test_activity_vouches_for_nobody_but_its_caller(office: Office, name: 
     assert office.provider.ledger == []
 
 
-@pytest.mark.parametrize("reset", [False, True])
-async def test_trace_asks_the_engine_alone(office: Office, *, reset: bool) -> None:
+async def test_trace_of_a_reset_run_asks_the_engine_alone(office: Office) -> None:
     """Whether an earlier run may have added access is the engine's word; a ticket system that is down delays it by nothing."""
     request = await office.pair()
-    office.runs.told[RUN] = OURS.model_copy(update={"follows_another": reset})
+    office.runs.told[RUN] = OURS.model_copy(update={"follows_another": True})
     office.tickets.down()
     office.provider.fail("verify", RetryableError("down"))
     look = seen(await office.call(office.access.trace_run, request), office)
-    assert (look.own, look.presence) == (reset, Presence.UNKNOWN)
+    assert (look.own, look.presence) == (True, Presence.UNKNOWN)
+
+
+async def test_trace_finds_access_that_the_engine_has_forgotten(office: Office) -> None:
+    """Set back to before the grant, the engine knows of none; the ticket's `armed` record does, and the provider shows the pair."""
+    armed = await office.armed()
+    target, subject = armed.order.grantee.target, armed.order.grantee.subject
+    request = PairInput(order=armed.order)
+    assert not seen(await office.call(office.access.trace_run, request), office).own
+    office.provider.add_by_hand(target, subject)
+    assert seen(await office.call(office.access.trace_run, request), office).own
+    office.provider.fail("verify", RetryableError("down"))
+    assert seen(await office.call(office.access.trace_run, request), office).own
+
+
+async def test_trace_calls_nothing_its_own_that_was_never_armed(office: Office) -> None:
+    """A standing member who is refused stays, also when their ticket is deleted meanwhile."""
+    request = await office.pair()
+    office.provider.add_by_hand(request.order.grantee.target, request.order.grantee.subject)
+    assert not seen(await office.call(office.access.trace_run, request), office).own
+    office.tickets.delete(request.order.ticket)
+    assert not seen(await office.call(office.access.trace_run, request), office).own
 
 
 async def test_access_behind_an_armed_record_of_this_ticket_is_own(office: Office) -> None:

@@ -122,6 +122,7 @@ EXAMPLES: tuple[BaseModel, ...] = (
         prolonged=True,
         note="a note",
         receipt=SEALED,
+        ending="it was revoked",
     ),
     FACT,
     FIELDS,

@@ -1,5 +1,6 @@
 """Ugly paths: what breaks at the vendor or in the ticket system, and access that ends all the same."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from domain.errors import (
     VendorError,
 )
 from domain.values import parse_instant
-from tests.house import APPROVED, House
+from tests.house import APPROVED, PATIENCE_SECONDS, House
 from tests.workflows.stories import A_MINUTE, PROMPTLY, actions, assert_proved_gone, close, hold
 from workflows.options import STUCK_AFTER, fence
 
@@ -105,6 +106,26 @@ async def test_pull_the_mapped_group_and_the_grant_is_refused_nothing_half_done(
     assert any("was not granted" in text and "group 00gright does not exist" in text for text in house.comments(ticket))
     if "added" in actions(house, "left"):
         assert_proved_gone(house, ticket, "left")
+
+
+async def test_refusal_that_cannot_be_written_down_does_not_hold_its_sibling_on(jumping_house: House) -> None:
+    """Told to the request before its own paper: while Jira takes no comment, the target that was granted is taken back."""
+    house = jumping_house
+    async with house.working():
+        ticket = house.ask(entitlement="pair")
+        handle = await house.start(ticket)
+        await house.asked(ticket)
+        house.provider.delete_group(house.target("right"))
+        house.tickets.fail("comment", RetryableError("503"), times=None)
+        await house.approve(ticket, handle)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while (await handle.query("status"))["state"] != "revoking":
+                await asyncio.sleep(0.05)
+        await house.until(lambda: not house.is_member("left"))
+        house.tickets.succeed("comment")
+        await house.jump(house.lease("left"), A_MINUTE)
+        await house.soon(handle.result())
+    assert not house.is_member("left")
 
 
 async def test_pull_the_mapped_group_between_look_and_grant_and_nothing_is_half_done(jumping_house: House) -> None:
