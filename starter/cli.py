@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from starter import cli_catalog, cli_dev, cli_engine, cli_keys, cli_people, cli_setup, cli_why
+from starter import cli_catalog, cli_dev, cli_drift, cli_engine, cli_keys, cli_people, cli_setup, cli_why
 from starter.cli_output import EXIT_CODES, ExitCode, complain
 from starter.leaving import leave
 
@@ -21,6 +21,7 @@ PEOPLE, OPERATORS, INSTALLATION = "For people, in Jira", "For operators", "For a
 for _commands, _panel in (
     (cli_people.app, PEOPLE),
     (cli_engine.app, OPERATORS),
+    (cli_drift.app, OPERATORS),
     (cli_why.app, OPERATORS),
     (cli_setup.app, INSTALLATION),
 ):

@@ -8,6 +8,7 @@ from starter.connection import connect
 from starter.dev_config import OKTA_INSTANCE
 from starter.dev_stack import QUEUE_PREFIX
 from starter.schedules import reconcile_schedule_id
+from tests.e2e.cli_process import nightlatch
 from tests.real_stack import RealStack, pair
 
 
@@ -29,6 +30,20 @@ async def test_request_and_lease_terminated_together_and_a_member_added_by_hand_
         assert len(added) == len(await stack.audit("membership.removed", mark, **pair(person))) == 1
     told = {line["issue_key"] for line in await stack.audit("property.put", mark)}
     assert {key, load_settings().control_issue_key} <= told
+
+
+async def test_operator_reads_what_the_reconciler_found(stack: RealStack) -> None:
+    """Who is a member without a lease, and why nothing is done about it; once nobody is, nothing is amiss."""
+    viewer = pair("dave", "gcp-prod-viewer")
+    await stack.sandbox.add_okta_member(viewer["group_id"], viewer["user_id"])
+    try:
+        said = await nightlatch("drift", "--now", env=stack.home.environment())
+    finally:
+        await stack.sandbox.remove_okta_member(viewer["group_id"], viewer["user_id"])
+    assert (said.code, "orphan:" in said.out, "its target is only observed" in said.out) == (0, True, True), said
+    (okta,) = (await nightlatch("drift", "--now", "--json", env=stack.home.environment())).document["instances"]
+    assert [target for target in okta["report"]["targets"] if target["findings"] or target["problem"]] == []
+    assert len(okta["report"]["memory"]["listed"]) == len(okta["report"]["targets"]) > 1
 
 
 async def _reconcile(client: Client) -> None:

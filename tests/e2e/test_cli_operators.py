@@ -162,6 +162,20 @@ async def test_setup_writes_the_first_word_once_and_lifts_no_freeze(
     assert (said.code, "does not verify. Set-up lifts no freeze" in said.err) == (1, True)
 
 
+async def test_drift_names_the_setup_that_is_missing_and_the_run_that_never_was(
+    sandbox: SandboxProcess, temporal: Client, keys: Path, tmp_path: Path
+) -> None:
+    """Without its schedule there is nothing to read; with it and no worker, nobody is told that all is well."""
+    config = tmp_path / "nightlatch.toml"
+    config.write_text('[[okta]]\ninstance = "okta/never"\nurl = "https://never.example.com"\ntoken = "t"\n')
+    env = await installed(sandbox, keys) | to(temporal) | {"NIGHTLATCH_CONFIG": str(config)}
+    said = await nightlatch("drift", env=env)
+    assert (said.code, "run `nightlatch setup`" in said.err) == (4, True), said
+    await nightlatch("setup", env=env)  # whatever it says of the freeze word: the schedules stand before that is looked at
+    said = await nightlatch("drift", env=env)
+    assert (said.code, "no run of the reconciler has finished" in said.err) == (1, True), said
+
+
 async def test_why_checks_each_record_against_the_trusted_keys(sandbox: SandboxProcess, keys: Path) -> None:
     """Records tell what happened; from the first that was tampered with, they are NOT OK and the exit code is 1."""
     ticket = await asked(sandbox)
