@@ -13,6 +13,7 @@ from temporalio.client import Client
 from activities.bundle import Activities
 from activities.catalogue_files import CatalogueFolder
 from activities.integrations.jira_tickets import JiraTickets
+from activities.integrations.webhook_pager import WebhookPager
 from activities.registry import Registry, load_keys
 from activities.settings import Settings, load_settings
 from domain.errors import InvalidInputError
@@ -59,6 +60,7 @@ async def _serve(settings: Settings, queues: list[Queue]) -> None:
     keys.require_for(queues)
     client = await connect()
     tickets, registry = JiraTickets(settings.jira), Registry(settings)
+    pager = WebhookPager(settings.pager) if settings.pager is not None else None
     activities = Activities.over(
         client=client,
         tickets=tickets,
@@ -66,6 +68,7 @@ async def _serve(settings: Settings, queues: list[Queue]) -> None:
         catalogues=CatalogueFolder(settings.catalogue, expect_digest=settings.expect_digest),
         control=settings.control_ticket,
         keys=keys,
+        pager=pager,
     )
     try:
         with watching(loop):
@@ -73,6 +76,8 @@ async def _serve(settings: Settings, queues: list[Queue]) -> None:
     finally:
         await registry.close()
         await tickets.close()
+        if pager is not None:
+            await pager.close()
     logger.info("stopped")
 
 

@@ -14,7 +14,8 @@ from activities.evidence import EvidenceActivities
 from activities.freeze import FreezeGate
 from activities.gone import GoneTickets
 from activities.judge import JudgeActivities
-from activities.ports import AccessProviders, Catalogues, TicketSystem
+from activities.paging import PagingActivities
+from activities.ports import AccessProviders, Catalogues, Pager, TicketSystem
 from activities.reconcile import ReconcileActivities
 from activities.records import TicketRecords
 from domain.canonical import KeyRing, KeyRole, SigningKey
@@ -74,6 +75,7 @@ class Activities:
         catalogues: Catalogues,
         control: TicketRef,
         keys: Keys,
+        pager: Pager | None = None,
     ) -> Self:
         records = TicketRecords(tickets, keys.trusted)
         freeze = FreezeGate(tickets, control, keys.trusted)
@@ -125,5 +127,5 @@ class Activities:
             by_queue[Queue.TICKETS] += [judge.find_armed]
             by_queue[Queue.TICKETS] += [arming.arm_lease, arming.arm_extension, arming.void_extension]
             by_queue[Queue.TICKETS] += [scribe.record_evidence, engine.describe_holder, engine.follow_lease]
-            by_queue[Queue.TICKETS] += [engine.replace_holder]
+            by_queue[Queue.TICKETS] += [engine.replace_holder, PagingActivities(pager).page_people]
         return cls(by_queue={queue: tuple(found) for queue, found in by_queue.items()})

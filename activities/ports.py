@@ -7,6 +7,7 @@ from typing import Protocol
 from activities.send_window import SendWindow
 from domain.catalogue import Catalogue, TargetKind
 from domain.ids import SubjectRef, TargetRef, TicketRef
+from domain.messages import Alarm
 from domain.ticket import TicketComment, TicketRules, TicketView
 from domain.values import Instant, Value
 from domain.warrant import Warrant
@@ -168,6 +169,14 @@ class TicketSystem(Protocol):
 
     async def missing_among(self, tickets: Sequence[TicketRef]) -> Sequence[TicketRef]:
         """Those of at most 100 tickets that the vendor does not show us: deleted, hidden, or nothing is shown at all."""
+        ...
+
+
+class Pager(Protocol):
+    """Wakes people."""
+
+    async def page(self, alarm: Alarm) -> None:
+        """Return when somebody else has taken charge of the alarm. Raises `VendorError` otherwise."""
         ...
 
 

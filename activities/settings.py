@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from activities.integrations.jira_settings import JiraSettings
+from activities.integrations.webhook_pager import PagerSettings
 from activities.providers.okta_settings import OktaSettings
 from domain.errors import InvalidInputError
 from domain.ids import IssueId, IssueKey, SiteName, TicketRef
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     control_issue_key: IssueKey
     keys: KeySettings
     bridge: BridgeSettings | None = None
+    pager: PagerSettings | None = None
     queue_prefix: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{0,40}$")] = "nightlatch-"
     expect_digest: str = ""
 

@@ -234,6 +234,24 @@ class EvidenceResult(Value):
     head: str = ""
 
 
+class Alarm(Value):
+    """What people are woken for. `key`: the same for all that is said about one thing. `over`: it has passed by itself.
+
+    `times`: how often it has been said, this time included. `since`: when what is late was due.
+    """
+
+    key: str
+    summary: str
+    ticket: str
+    since: Instant
+    times: int = 1
+    over: bool = False
+
+
+class PageResult(Value):
+    sent: bool
+
+
 class WishesInput(Value):
     """Which wishes of the ticket to judge: those not in `seen`."""
 

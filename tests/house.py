@@ -37,6 +37,7 @@ from domain.queues import Queue, queue_name
 from domain.signed import Signed
 from domain.terms import Grantee
 from domain.watch import ReconcileInput, ReconcileReport
+from tests.fakes.pager import FakePager
 from tests.fakes.providers import FakeAccessProvider, FakeAccessProviders, LedgerEntry
 from tests.fakes.tickets import FakeTickets
 from workflows.access_request import AccessRequestWorkflow
@@ -112,6 +113,7 @@ class House:
     control: TicketRef
     catalogue: Catalogue = field(default_factory=make_catalogue)
     catalogue_fault: Exception | None = None
+    pager: FakePager = field(default_factory=FakePager)
     clock: HouseClock = field(default_factory=HouseClock)
     environment: WorkflowEnvironment | None = None
     prefix: str = field(default_factory=lambda: f"t{uuid4().hex[:10]}-")
@@ -129,6 +131,7 @@ class House:
             catalogues=self,
             control=self.control,
             keys=self.keys,
+            pager=self.pager,
         )
 
     @asynccontextmanager

@@ -77,6 +77,11 @@ def writing(summary: str) -> ActivityOptions:
     return _tickets(summary) | {"retry_policy": RetryPolicy(maximum_interval=timedelta(seconds=15))}
 
 
+def paging(summary: str) -> ActivityOptions:
+    """Tried for a minute: whatever is late is said again anyway."""
+    return _tickets(summary) | {"schedule_to_close_timeout": timedelta(seconds=60), "retry_policy": _patient()}
+
+
 def reconciling(summary: str) -> ActivityOptions:
     """A look from outside, or what comes of it: given up within the interval of the runs, since the next one looks again."""
     return {

@@ -2,16 +2,18 @@
 
 import asyncio
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from activities.access import AccessActivities
+from activities.paging import PagingActivities
 from domain.errors import SignatureRefusedError
 from domain.evidence import RecordKind
 from domain.lease import LeaseEvent, Sent
-from domain.messages import TicketFields
+from domain.messages import Alarm, TicketFields
 from domain.signed import Signed
 from domain.witness import Observation, Presence, Proof, SessionsEnded, sessions_action, verify_proof
 from workflows import options, words
@@ -36,6 +38,8 @@ class Removal:
         self._book = book
         self._turns = 0
         self._late = False
+        self._alarms = 0
+        self._pages: list[asyncio.Task[None]] = []
         self.proof: Proof | None = None
         self.looks: tuple[Observation, Observation] | None = None
         self.sessions: SessionsEnded | None = None
@@ -55,6 +59,8 @@ class Removal:
         while self.sessions is None:
             await self._end_sessions()
         watch.cancel()
+        if self._alarms:
+            self._book.paper.do(partial(self._page, "done", workflow.now(), over=True))
 
     async def _revoke(self) -> Signed | None:
         """One removal that a witness saw done, or None."""
@@ -126,7 +132,7 @@ class Removal:
         self._book.record("sessions", RecordKind.SESSIONS_ENDED, facts=facts, witness=(ended.receipt,))
 
     async def _say_when_stuck(self) -> None:
-        """Name the state of a late revocation, ever more seldom. Swallows its own cancellation, so nobody waits for it."""
+        """Name the state of a late revocation and page, ever more seldom. Swallows its own cancellation: nobody waits for it."""
         pause, due_at = options.STUCK_AFTER, workflow.now()
         with suppress(asyncio.CancelledError):
             while True:
@@ -140,6 +146,25 @@ class Removal:
                 comment = words.late_comment(self._book.order, what, due_at)
                 name = "stuck" if self.proof is None else "sessions-stuck"
                 self._book.record(name, RecordKind.STUCK, comment=comment)
+                page = self._page(f"the {what} {self._book.order.grantee.target_name} is late", due_at)
+                self._pages.append(asyncio.create_task(page))
+
+    async def _page(self, what: str, since: datetime, *, over: bool = False) -> None:
+        """Wake people, or tell them that it is over. One who cannot be reached changes nothing about the removal."""
+        self._alarms += not over
+        order = self._book.order
+        alarm = Alarm(
+            key=f"{self._book.lease_id}/{workflow.info().run_id}",
+            summary=f"{order.ticket.key}: {what}",
+            ticket=order.ticket.key,
+            since=since,
+            times=max(self._alarms, 1),
+            over=over,
+        )
+        try:
+            await ask(PagingActivities.page_people, alarm, **options.paging(f"page: {what}"[:100]))
+        except (ActivityError, SignatureRefusedError) as error:
+            workflow.logger.warning("nobody was paged: %s", cause_of(error))
 
     async def _begin_again(self, why: str) -> None:
         self._book.advance(LeaseEvent.LOOKED_PRESENT_AFTER)

@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 import logging
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -17,8 +16,6 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
-from starlette.types import ASGIApp
 from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
@@ -35,6 +32,7 @@ from starter.intake import Limits
 from starter.signatures import sign_call
 from tests.bridge.stand_in import RememberingRequest
 from tests.fakes.tickets import FakeTickets
+from tests.serving import serving
 
 SECRET = "a-webhook-secret-of-the-tests"  # noqa: S105 - of no real system
 TOKEN = "a-jira-token-of-the-tests"  # noqa: S105 - of no real system
@@ -163,19 +161,6 @@ async def house(temporal: Client, tmp_path: Path, caplog: pytest.LogCaptureFixtu
     for secret in (SECRET, TOKEN):
         assert secret not in caplog.text
         assert not any(secret in said for said in house.said)
-
-
-@asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, ws="none", lifespan="on"))
-    task = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        await until(lambda: server.started or task.done())
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        await task
 
 
 async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 20) -> None:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.client import SandboxClient
-from tests.bridge.conftest import serving
+from tests.serving import serving
 
 PATH = "/webhooks/jira"
 

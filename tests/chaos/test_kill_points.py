@@ -11,6 +11,7 @@ from tests.chaos.kill_points import CallPoint, Point, TaskPoint, call_points, re
 from tests.chaos.oracle import judge
 from tests.chaos.request_case import placeholders, play
 from tests.chaos.self_kill import Task
+from tests.figures import Measured
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -89,8 +90,12 @@ async def test_every_phase_of_a_request_is_among_the_points(points: list[Point])
     assert writes | steps <= kinds, sorted((writes | steps) - kinds)
 
 
-async def test_worker_killed_at_any_vendor_call_leaves_nothing_on_and_nothing_untold(herd: Herd[Point]) -> None:
+async def test_worker_killed_at_any_vendor_call_leaves_nothing_on_and_nothing_untold(
+    herd: Herd[Point], measured: Measured
+) -> None:
     """Whether the call took effect or not: the next worker takes the access back in time, and the ticket tells it once."""
+    for lag in herd.lags["removed"]:
+        measured("a worker is killed at any point", lag)
     herd.assert_none_failed(lambda point: isinstance(point, CallPoint))
 
 

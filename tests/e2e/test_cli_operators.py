@@ -171,7 +171,9 @@ async def test_drift_names_the_setup_that_is_missing_and_the_run_that_never_was(
     env = await installed(sandbox, keys) | to(temporal) | {"NIGHTLATCH_CONFIG": str(config)}
     said = await nightlatch("drift", env=env)
     assert (said.code, "run `nightlatch setup`" in said.err) == (4, True), said
-    await nightlatch("setup", env=env)  # whatever it says of the freeze word: the schedules stand before that is looked at
+    await nightlatch(
+        "setup", env=env
+    )  # whatever it says of the freeze word: the schedules stand before that is looked at
     said = await nightlatch("drift", env=env)
     assert (said.code, "no run of the reconciler has finished" in said.err) == (1, True), said
 
