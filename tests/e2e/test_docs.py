@@ -13,7 +13,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
 def test_every_proof_named_in_the_guarantees_exists() -> None:
-    """A guarantee points at a test that is there under that name, and each row has one or says what is not built."""
+    """A guarantee points at a test that is there under that name, and each row but figures has one or says what is not built."""
     text = (ROOT / "docs/guarantees.md").read_text()
     named = re.findall(r"`(\w+)/(test_\w+)\.py::(test_\w+)`", text)
     assert len(named) > 50
@@ -23,8 +23,11 @@ def test_every_proof_named_in_the_guarantees_exists() -> None:
         if not re.search(rf"^(async )?def {name}\(", _source(folder, module), re.MULTILINE)
     ]
     assert missing == []
+    promises = re.sub(r"^## Measured$.*?(?=^## )", "", text, flags=re.MULTILINE | re.DOTALL)
     rows = [
-        line for line in text.splitlines() if line.startswith("| ") and "---" not in line and "proved by |" not in line
+        line
+        for line in promises.splitlines()
+        if line.startswith("| ") and "---" not in line and "proved by |" not in line
     ]
     assert [row for row in rows if "::test_" not in row and "not yet built" not in row] == []
 
