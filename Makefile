@@ -27,7 +27,7 @@ down: $(READY) ## Stop the embedded stack
 	@$(BIN)/nightlatch dev down
 
 test: lint types ## Everything that CI runs: lint, types, import rules, every test, coverage
-	@{ $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadscope --cov --cov-report= $(TESTS); echo $$? >$(VENV)/pytest.status; } 2>&1 | tee $(VENV)/pytest.log
+	@{ $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --dist=loadscope --no-loadscope-reorder --cov --cov-report= $(TESTS); echo $$? >$(VENV)/pytest.status; } 2>&1 | tee $(VENV)/pytest.log
 	@exit $$(cat $(VENV)/pytest.status)
 	$(call covered,domain,$(DOMAIN_COVERAGE))
 	$(call covered,workflows,$(WORKFLOWS_COVERAGE))

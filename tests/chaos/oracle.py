@@ -10,12 +10,14 @@ from typing import Any
 
 from activities.arming import ends_in_force
 from activities.records import judge_writer
+from domain.catalogue import SURFACES, TargetKind
 from domain.evidence import Record, RecordKind, property_key, read_chain, to_segments
 from domain.ids import request_workflow_id
 from domain.values import parse_instant
 from starter.dev_config import BOT_ACCOUNT
 from starter.ticket_evidence import read_lines, read_ticket
 from tests.chaos.request_case import Played
+from workflows.options import fence
 
 BOUND = timedelta(seconds=12)
 """DESIGN 3: the engine's 10 s task and sticky timeouts, and room for the work itself."""
@@ -63,9 +65,8 @@ async def judge(played: Played, bound: timedelta = BOUND) -> timedelta | None:
     }
     _told_once_and_in_order(chains)
     _comments_once([comment.text for comment in view.comments if comment.author == BOT_ACCOUNT])
-    changes = [
-        line for line in seat.on.log.about(seat.group_id, "membership.added", "membership.removed") if line["changed"]
-    ]
+    writes_there = seat.on.log.about(seat.group_id, "membership.added", "membership.removed")
+    changes = [line for line in writes_there if line["changed"]]
     writes = seat.on.log.about(issue, "property.put")
     for name, chain in chains.items():
         _only_grew([line for line in writes if line["property"] == property_key(writers[name], 0)], chain)
@@ -73,8 +74,9 @@ async def judge(played: Played, bound: timedelta = BOUND) -> timedelta | None:
         assert not chains["lease"] or chains["lease"][-1].kind in {RecordKind.REFUSED, RecordKind.SESSIONS_ENDED}
         return None
     told = [line for line in writes if line["property"] == property_key(seat.lease_id, 0)]
-    await _taken_back_before_it_was_told(played, changes, told, chains)
-    return _in_time(played, changes, chains, bound)
+    first_removal = next(line for line in writes_there if line["event"] == "membership.removed")
+    await _taken_back_before_it_was_told(played, changes, first_removal, told, chains)
+    return _in_time(played, changes, first_removal, chains, bound)
 
 
 def _told_once_and_in_order(chains: Chains) -> None:
@@ -111,26 +113,30 @@ def _length(line: Line, chain: tuple[Record, ...]) -> int:
     raise AssertionError(f"{line['property']} once held what its chain does not")
 
 
-async def _taken_back_before_it_was_told(played: Played, changes: list[Line], told: list[Line], chains: Chains) -> None:
-    """Added and removed in turn, removed in the end; and "removed" and "proved" written only after as many looks."""
+async def _taken_back_before_it_was_told(
+    played: Played, changes: list[Line], first_removal: Line, told: list[Line], chains: Chains
+) -> None:
+    """Added and removed in turn, removed in the end; and "removed" and "proved" written only after as many looks.
+
+    A grant that lands after the first removal is removed once more: "removed" was true before, "proved" has to come after.
+    """
     assert [line["event"] for line in changes] == ["membership.added", "membership.removed"] * (len(changes) // 2)
-    removed, chain = changes[-1], chains["lease"]
+    chain = chains["lease"]
     looks = [
         call["at"]
         for call in await played.seat.on.sandbox.requests(played.seat.name)
         if call["path"].endswith(f"/users/{played.seat.user_id}/groups")
         and call["status"] == 200
         and call["fault"] is None
-        and call["at"] > removed["at"]
     ]
-    for needed, kind in enumerate((RecordKind.REMOVED, RecordKind.PROVED), start=1):
+    for needed, kind, removed in ((1, RecordKind.REMOVED, first_removal), (2, RecordKind.PROVED, changes[-1])):
         [number] = [number for number, record in enumerate(chain, start=1) if record.kind is kind]
         written = next(line for line in told if _length(line, chain) >= number)
         assert written["seq"] > removed["seq"], kind
-        assert sum(look < written["at"] for look in looks) >= needed, (kind, looks, written)
+        assert sum(removed["at"] < look < written["at"] for look in looks) >= needed, (kind, looks, written)
 
 
-def _in_time(played: Played, changes: list[Line], chains: Chains, bound: timedelta) -> timedelta:
+def _in_time(played: Played, changes: list[Line], first_removal: Line, chains: Chains, bound: timedelta) -> timedelta:
     """The last removal came no later than the bound after the access' end or the restart, and no earlier without a reason."""
     removed_at = parse_instant(changes[-1]["at"])
     [armed, *_] = chains["judge of the lease"]
@@ -139,6 +145,9 @@ def _in_time(played: Played, changes: list[Line], chains: Chains, bound: timedel
     if ending.facts["reason"] == "expired":
         assert removed_at >= parse_instant(armed.facts["until"])
     due_at = max(ends_at, played.restarted_at or ends_at)
+    added = changes[-2]
+    if added["seq"] > first_removal["seq"]:  # a grant that landed late: the look behind the fence finds it
+        due_at = max(due_at, parse_instant(added["at"]) + fence(SURFACES[TargetKind.OKTA_GROUP].landing_lag))
     lag, stalled = removed_at - due_at, played.seat.on.log.stalled(due_at, removed_at)
     allowed = bound + BUSY + (stalled + ANSWERS_AGAIN if stalled else timedelta(0))
     assert lag <= allowed, f"{lag} after the end and the restart; for {stalled} of that no vendor answered"
