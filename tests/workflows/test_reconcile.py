@@ -132,6 +132,24 @@ async def test_request_and_lease_terminated_together_are_ended_on_their_own_tick
     assert_proved_gone(house, ticket)
 
 
+async def test_what_we_granted_stays_ours_under_every_lease_that_ends_it(house: House) -> None:
+    """The lease that is to end it, terminated as well, has borne the judge's warrant on: an observed target spares nobody of ours."""
+    async with house.working():
+        _, handle = await hold(house)
+        await house.settled(handle)
+        await house.settled(house.lease())
+    await hands.terminate(house, handle.id)
+    await hands.terminate(house, house.lease_id())
+    async with house.working([queue for queue in Queue if queue is not Queue.LEASES]):
+        assert found(await house.reconcile()) == [DriftKind.ORPHAN]
+        await hands.terminate(house, house.lease_id())
+        report = await house.reconcile()
+    (finding,) = report.targets[0].findings
+    assert (finding.was_ours, finding.protected, len(report.targets[0].done)) == (True, "", 1)
+    async with house.working():
+        await house.until(lambda: not house.is_member())
+
+
 async def test_request_and_lease_deleted_together_are_ended_where_the_target_is_enforced(jumping_house: House) -> None:
     """With their histories goes whatever told whose the member was: it is an orphan like any other."""
     house = jumping_house
