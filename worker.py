@@ -18,8 +18,8 @@ from activities.registry import Registry, load_keys
 from activities.settings import Settings, load_settings
 from domain.errors import InvalidInputError
 from domain.queues import Queue, queue_name
-from starter.connection import connect
-from starter.leaving import leave
+from starter.connection import connect_for_service
+from starter.leaving import leave, leave_on_signals
 from starter.watchdog import watching
 from workflows.service import make_workers
 
@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments).queues.split(",")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    leave_on_signals()
     try:
         queues = [Queue(name.strip()) for name in chosen]
     except ValueError as error:
@@ -52,13 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _serve(settings: Settings, queues: list[Queue]) -> None:
+    keys = load_keys(settings.keys)
+    keys.require_for(queues)
+    client = await connect_for_service()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    keys = load_keys(settings.keys)
-    keys.require_for(queues)
-    client = await connect()
     tickets, registry = JiraTickets(settings.jira), Registry(settings)
     pager = WebhookPager(settings.pager) if settings.pager is not None else None
     activities = Activities.over(

@@ -12,13 +12,13 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import ValidationError
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import EventType, PendingActivityState, WorkflowExecutionStatus
+from temporalio.api.enums.v1 import EventType, PendingActivityState
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionResponse,
     GetWorkflowExecutionHistoryReverseRequest,
 )
-from temporalio.client import Client, WorkflowExecutionDescription
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.callers import is_lease, is_request
@@ -100,7 +100,7 @@ class Covers:
         parent = info.parent_execution.workflow_id
         cover = Cover(
             run_id=run_id,
-            running=info.status == WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING,
+            running=described.status is WorkflowExecutionStatus.RUNNING,
             is_lease=is_lease(described.workflow_type, described.task_queue),
             end_only=end_only,
             state=_state_of(described),
@@ -134,8 +134,7 @@ class Covers:
         described = await self._describe(request_id) if request_id else None
         return (
             described is not None
-            and described.status is not None
-            and described.status.name == "RUNNING"
+            and described.status is WorkflowExecutionStatus.RUNNING
             and is_request(described.workflow_type, described.task_queue)
         )
 

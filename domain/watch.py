@@ -101,13 +101,14 @@ class RemedyInput(Value):
 
 
 class RemedyResult(Value):
-    """`done` is empty when nothing was done, because the pair was no longer as it had been found."""
+    """`done` is empty when nothing was done: the pair was no longer as it had been found, or there was a `problem`."""
 
     done: str = ""
+    problem: str = ""
 
 
 class TargetReport(Value):
-    """What a run found at one target, and did. `problem`: why there is no complete listing; nobody is then judged absent."""
+    """What a run found at one target, and did. `problem`: why there is no complete listing, or why a remedy failed."""
 
     target: str
     members: int = 0

@@ -6,13 +6,11 @@ It decides nothing about access. What a webhook means is in `webhooks.py`, how n
 import asyncio
 import json
 import logging
-import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from types import FrameType
 
 from pydantic import Field
 from starlette.applications import Starlette
@@ -29,9 +27,10 @@ from activities.settings import BridgeSettings, Settings, load_settings
 from domain.errors import InvalidInputError, VendorError
 from domain.ids import TicketRef
 from domain.values import StrictValue, render_instant
-from starter.connection import connect
+from starter.connection import connect_for_service
 from starter.desk import Desk
 from starter.intake import BodyRefusedError, Deliveries, Limits, read_body
+from starter.leaving import leave_on_signals
 from starter.listening import listening
 from starter.poller import Poller
 from starter.requests import Delivery, TemporalUnavailableError, hint, request_extension
@@ -252,7 +251,7 @@ async def serve(settings: Settings) -> None:
         InvalidInputError: the settings, the address to listen on or Temporal cannot be used.
     """
     ours = _ours(settings)
-    client = await connect()
+    client = await connect_for_service()
     tickets = JiraTickets(settings.jira)
     try:
         app = build_bridge(settings, client, tickets)
@@ -269,16 +268,11 @@ async def serve(settings: Settings) -> None:
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # uvicorn raises the signal that ended it once more, for a caller's own handlers: here it means a clean end.
-    for stop in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(stop, _leave)
+    leave_on_signals()
     try:
         asyncio.run(serve(load_settings()))
     except InvalidInputError as error:
         sys.exit(f"nightlatch bridge: {error}")
-
-
-def _leave(_signal: int, _frame: FrameType | None) -> None:
-    sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import logging
 import re
 import time
 from collections.abc import Sequence
@@ -19,8 +20,14 @@ from activities.data_converter import data_converter
 from domain.errors import InvalidInputError
 from domain.search import KINDS
 
+logger = logging.getLogger("nightlatch.connection")
+
 DEFAULT_ADDRESS = "localhost:7233"
 PATIENCE = timedelta(seconds=10)
+OUTAGE = timedelta(minutes=1)
+"""How long a process that serves waits for an engine that is away, before its supervisor starts it anew: a supervisor gives up
+what ends at once some times in a row (systemd: five times in ten seconds), and the engine would come back to no worker."""
+BETWEEN_TRIES = timedelta(seconds=1)
 SETTLING = timedelta(milliseconds=100)
 """How long a process that has used the SDK waits at its end."""
 _TYPES = {
@@ -66,6 +73,24 @@ async def connect(
         raise _unreachable(address, f"no answer within {patience.total_seconds():g} s") from error
     except (RuntimeError, ValueError, RPCError) as error:
         raise _unreachable(address, str(error)) from error
+
+
+async def connect_for_service(*, outage: timedelta = OUTAGE) -> Client:
+    """`connect` for a process that serves until it is stopped: tried again, and said each time, while nobody answers.
+
+    Raises:
+        TemporalUnreachableError: nobody answered for the length of `outage`.
+        InvalidInputError: the configuration cannot be used.
+    """
+    until = time.monotonic() + outage.total_seconds()
+    while True:
+        try:
+            return await connect()
+        except TemporalUnreachableError as error:
+            if time.monotonic() > until:
+                raise
+            logger.warning("%s (trying again)", error)
+            await asyncio.sleep(BETWEEN_TRIES.total_seconds())
 
 
 async def ensure_search_attributes(client: Client) -> None:

@@ -10,7 +10,7 @@ from activities.settings import Settings
 from domain.values import Instant, Value
 from domain.watch import ReconcileReport
 from starter.cli_output import CommandError, ExitCode
-from starter.schedules import RECONCILE_EVERY, RUN_TIMEOUT, reconcile_schedule_id
+from starter.schedules import RECONCILE_EVERY, RUN_TIMEOUT, reconcile_schedule_id, watched_instances
 
 STALE_AFTER = 3 * RECONCILE_EVERY
 POLL_SECONDS = 0.5
@@ -27,12 +27,14 @@ class InstanceDrift(Value):
 
 
 async def read_drift(client: Client, settings: Settings, *, run_now: bool = False) -> list[InstanceDrift]:
-    """One answer for each configured instance. `run_now` has each schedule run once, and waits for it.
+    """One answer for each instance of the catalogue. `run_now` has each schedule run once, and waits for it.
 
     Raises:
         CommandError: a schedule is not there: the installation was not set up.
+        InvalidInputError: the catalogue cannot be read.
     """
-    return [await _read(client, settings.queue_prefix, entry.instance, run_now=run_now) for entry in settings.okta]
+    prefix = settings.queue_prefix
+    return [await _read(client, prefix, instance, run_now=run_now) for instance in watched_instances(settings)]
 
 
 async def _read(client: Client, prefix: str, instance: str, *, run_now: bool) -> InstanceDrift:
@@ -50,12 +52,14 @@ async def _read(client: Client, prefix: str, instance: str, *, run_now: bool) ->
     if found is None:
         return InstanceDrift(instance=instance, problem="no run of the reconciler has finished; is its queue polled?")
     started_at, report = found
+    age = datetime.now(UTC) - started_at
+    late = f"the newest run that has finished began {age.total_seconds():.0f} s ago" if age > STALE_AFTER else ""
     return InstanceDrift(
         instance=instance,
         started_at=started_at,
         report=report,
-        stale=_stale(report, started_at),
-        problem=report.problem,
+        stale=_stale(report),
+        problem="; ".join(filter(None, (report.problem, late))),
     )
 
 
@@ -94,7 +98,7 @@ async def _report_of(
     return report
 
 
-def _stale(report: ReconcileReport, started_at: datetime) -> tuple[str, ...]:
+def _stale(report: ReconcileReport) -> tuple[str, ...]:
     """Targets that have not been listed to the end for three intervals, by now."""
-    since = max(datetime.now(UTC), started_at) - STALE_AFTER
+    since = datetime.now(UTC) - STALE_AFTER
     return tuple(sorted(name for name, at in report.memory.listed.items() if at < since))

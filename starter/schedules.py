@@ -1,4 +1,4 @@
-"""What the engine starts by the clock: the reconciler of each configured provider instance. Safe to repeat."""
+"""What the engine starts by the clock: the reconciler of each provider instance. Safe to repeat."""
 
 from datetime import timedelta
 
@@ -16,6 +16,7 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError
 
+from activities.catalogue_files import load_catalogue
 from activities.settings import Settings
 from domain.errors import InvalidInputError
 from domain.queues import Queue, queue_name
@@ -34,13 +35,22 @@ def reconcile_schedule_id(prefix: str, instance: str) -> str:
     return f"{prefix}reconcile:{instance}"
 
 
+def watched_instances(settings: Settings) -> list[str]:
+    """The provider instances of the catalogue: every process knows them, also one that holds no credential for any.
+
+    Raises:
+        InvalidInputError: the catalogue cannot be read.
+    """
+    return sorted({target.instance for target in load_catalogue(settings.catalogue).targets.values()})
+
+
 async def ensure_schedules(client: Client, settings: Settings) -> list[str]:
     """Create or renew every schedule of this installation; says what stands. A schedule that somebody paused stays paused.
 
     Raises:
-        InvalidInputError: the engine takes no schedule.
+        InvalidInputError: the catalogue cannot be read, or the engine takes no schedule.
     """
-    return [await _ensure(client, settings.queue_prefix, entry.instance) for entry in settings.okta]
+    return [await _ensure(client, settings.queue_prefix, instance) for instance in watched_instances(settings)]
 
 
 async def _ensure(client: Client, prefix: str, instance: str) -> str:

@@ -18,7 +18,11 @@ records, and a step beyond the engine's 2 MB limit would fail this workflow's ta
 
 
 async def ask(
-    activity: Callable[[Any, Any], Awaitable[Result]], request: Value, **chosen: Unpack[ActivityOptions]
+    activity: Callable[[Any, Any], Awaitable[Result]],
+    request: Value,
+    *,
+    longest: int = LONGEST,
+    **chosen: Unpack[ActivityOptions],
 ) -> Result:
     """The activity's result, decoded here: somebody may complete an activity from outside with whatever they like, and the
     engine's own decoding would then fail this workflow's task for ever, with the access still on.
@@ -30,7 +34,7 @@ async def ask(
     kind: type[Result] = get_type_hints(activity)["return"]
     answer = await workflow.execute_activity(activity.__name__, request, result_type=RawValue, **chosen)
     try:
-        result = read(answer, kind)
+        result = read(answer, kind, longest)
     except Exception as error:
         raise SignatureRefusedError(f"{activity.__name__} gave an answer that cannot be read") from error
     if not isinstance(result, kind):
@@ -38,9 +42,9 @@ async def ask(
     return result
 
 
-def read(answer: RawValue, kind: type[Result]) -> Result:
-    """What was answered, at most `LONGEST` bytes of it. Raises whatever the converter raises, and `ValueError` beyond that."""
+def read(answer: RawValue, kind: type[Result], longest: int = LONGEST) -> Result:
+    """What was answered, at most `longest` bytes of it. Raises whatever the converter raises, and `ValueError` beyond that."""
     size = answer.payload.ByteSize()
-    if size > LONGEST:
-        raise ValueError(f"the answer has {size} bytes, and nobody of ours says more than {LONGEST}")
+    if size > longest:
+        raise ValueError(f"the answer has {size} bytes, and nobody of ours says more than {longest} here")
     return workflow.payload_converter().from_payload(answer.payload, kind)

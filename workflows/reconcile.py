@@ -12,6 +12,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError
 
 from activities.reconcile import ReconcileActivities
+from domain.catalogue import SURFACES
 from domain.drift import UNSEEN, Finding, Known, confirmed, remember, urgent_first, within
 from domain.errors import SignatureRefusedError
 from domain.ids import TargetRef
@@ -22,6 +23,7 @@ from domain.watch import (
     ReconcileInput,
     ReconcileReport,
     RemedyInput,
+    RemedyResult,
     TargetLook,
     TargetReport,
     WatchedTarget,
@@ -32,7 +34,13 @@ from workflows.asking import ask, read
 from workflows.failures import cause_of
 
 SECOND_LOOK_AFTER = timedelta(seconds=5)
-"""Longer than any configured provider's reads lag behind its writes."""
+"""At least; longer where a provider's reads lag further behind its writes."""
+
+LONGEST = 1_500_000
+"""Bytes of an answer or a report: thousands of targets and members, and less than the engine's 2 MB."""
+
+MOST_KNOWN = 4_000
+"""Pairs of an instance that are remembered from run to run, those that were found uncovered first: about half a megabyte."""
 
 SIDE_BY_SIDE = 8
 
@@ -59,6 +67,7 @@ class ReconcileWorkflow:
             watched = await ask(
                 ReconcileActivities.list_watched,
                 WatchInput(instance=order.instance, memory=memory),
+                longest=LONGEST,
                 **options.reconciling("which targets are there?"),
             )
         except (ActivityError, SignatureRefusedError) as error:
@@ -69,7 +78,9 @@ class ReconcileWorkflow:
         names = {str(target.ref) for target in watched.targets}
         listed = {name: at for name, at in memory.listed.items() if name in names} | self._listed
         return ReconcileReport(
-            memory=Memory(listed=listed, known=self._known, leased=watched.leased, read_until=watched.read_until),
+            memory=Memory(
+                listed=listed, known=_bounded(self._known), leased=watched.leased, read_until=watched.read_until
+            ),
             targets=tuple(self._reports[target.ref] for target in watched.targets),
             problem=watched.problem,
         )
@@ -90,7 +101,8 @@ class ReconcileWorkflow:
         if not first.findings:
             self._known |= remember(known, (), first.listed_at, done=(), ours=first.ours)
             return TargetReport(target=target.name, members=first.members)
-        await workflow.sleep(SECOND_LOOK_AFTER, summary=f"before looking at {target.name} again")
+        pause = max(SECOND_LOOK_AFTER, SURFACES[target.kind].read_lag)
+        await workflow.sleep(pause, summary=f"before looking at {target.name} again")
         second = await self._look(target, known)
         findings = urgent_first(confirmed(first.findings, second.findings))
         now, later = within(findings, self._may_remove)
@@ -100,14 +112,16 @@ class ReconcileWorkflow:
             for finding in now
             if finding.acts
         }
-        done = {lease_id: said for lease_id, said in told.items() if said}
+        done = {lease_id: remedy.done for lease_id, remedy in told.items() if remedy.done}
+        failed = [remedy.problem for remedy in told.values() if remedy.problem]
         self._known |= remember(known, second.findings, second.listed_at, done=done, ours=second.ours)
         return TargetReport(
             target=target.name,
             members=second.members,
             findings=tuple(findings[:MOST_REPORTED]),
-            done=tuple(done.values())[:MOST_REPORTED],
+            done=tuple(f"{lease_id}: {said}" for lease_id, said in done.items())[:MOST_REPORTED],
             waiting=len(later) + second.more,
+            problem="; ".join(failed)[:300],
         )
 
     async def _look(self, target: WatchedTarget, known: dict[str, Known]) -> TargetLook:
@@ -119,20 +133,24 @@ class ReconcileWorkflow:
         self._listed[str(target.ref)] = look.listed_at
         return look
 
-    async def _remedy(self, target: WatchedTarget, finding: Finding, known: Known) -> str:
+    async def _remedy(self, target: WatchedTarget, finding: Finding, known: Known) -> RemedyResult:
         try:
-            remedied = await ask(
+            return await ask(
                 ReconcileActivities.remedy_drift,
                 RemedyInput(target=target, finding=finding, known=known),
                 **options.reconciling(f"{finding.kind}: {finding.remedy}"),
             )
         except (ActivityError, SignatureRefusedError) as error:
-            return f"{finding.lease_id}: {finding.kind}: failed: {cause_of(error)}"
-        return f"{finding.lease_id}: {finding.kind}: {remedied.done}" if remedied.done else ""
+            return RemedyResult(problem=f"{finding.lease_id}: the remedy failed: {cause_of(error)}")
 
 
 def _known_of(target: WatchedTarget, memory: Memory) -> dict[str, Known]:
     return {lease_id: known for lease_id, known in memory.known.items() if lease_id.startswith(f"lease:{target.ref}/")}
+
+
+def _bounded(known: dict[str, Known]) -> dict[str, Known]:
+    uncovered_first = sorted(known.items(), key=lambda pair: pair[1].since is None)
+    return dict(uncovered_first[:MOST_KNOWN])
 
 
 def _last_memory() -> Memory:
@@ -141,6 +159,6 @@ def _last_memory() -> Memory:
     if last is None:
         return Memory()
     try:
-        return read(last, ReconcileReport).memory
+        return read(last, ReconcileReport, LONGEST).memory
     except Exception:  # noqa: BLE001 - memory is a help and no ground: without it everything is looked at anew
         return Memory()

@@ -154,7 +154,7 @@ class Removal:
         self._alarms += not over
         order = self._book.order
         alarm = Alarm(
-            key=f"{self._book.lease_id}/{workflow.info().run_id}",
+            key=self._book.lease_id,
             summary=f"{order.ticket.key}: {what}",
             ticket=order.ticket.key,
             since=since,

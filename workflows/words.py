@@ -131,8 +131,8 @@ def reconcile_details(reports: Iterable[TargetReport]) -> str:
     for report in reports:
         found = Counter(finding.kind for finding in report.findings)
         told = ", ".join(f"{number} {kind}" for kind, number in sorted(found.items())) or "nothing amiss"
-        said = f"**not complete**: {_inline(report.problem)}" if report.problem else f"{report.members} members, {told}"
-        lines.append(f"- {_inline(report.target)}: {said}")
+        problem = f"; **problem**: {_inline(report.problem)}" if report.problem else ""
+        lines.append(f"- {_inline(report.target)}: {report.members} members, {told}{problem}")
         lines += [f"  - {_inline(done)}" for done in report.done[:SHOWN_ENTRIES]]
     return "\n".join(lines[:MOST_LINES])
 

@@ -110,9 +110,13 @@ class Seat:
         return begun_at
 
     async def until_polling(self) -> None:
-        """Return when the worker polls its last queue; one that has ended instead is an error."""
-        log, word = self.on.logs / f"{self.name}-{len(self.workers)}.log", queue_name(f"{self.name}-", Queue.GRANTS)
-        while not log.exists() or f"polling {word}" not in log.read_text():
+        """Return when the worker polls its last queue."""
+        await self.until_it_says(f"polling {queue_name(f'{self.name}-', Queue.GRANTS)}")
+
+    async def until_it_says(self, words: str) -> None:
+        """Return when the worker has; one that has ended instead is an error."""
+        log = self.on.logs / f"{self.name}-{len(self.workers)}.log"
+        while not log.exists() or words not in log.read_text():
             assert not self.workers[-1].ended.is_set(), f"{log} says why it ended"
             await asyncio.sleep(LOOK_SECONDS)
 

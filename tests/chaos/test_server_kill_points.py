@@ -167,3 +167,19 @@ async def test_killed_server_forgets_nothing_that_it_acknowledged(storms: asynci
         assert len(tally.acknowledged) > len(storm.outages)
         assert [number for number in tally.acknowledged if number not in tally.kept] == []
         assert [number for number, times in tally.kept.items() if times > 1] == []
+
+
+async def test_worker_that_starts_while_the_server_is_away_waits_for_it(
+    ground: Field, server: FileServer, herd: Herd[Point]
+) -> None:
+    """Its supervisor would give it up, if it ended at once some times in a row."""
+    assert herd.points
+    seat = await ground.seat()
+    try:
+        await server.kill()
+        await seat.start_worker()
+        await seat.until_it_says("cannot be used: Connection refused")
+        await server.start()
+        await seat.until_polling()
+    finally:
+        await seat.leave()

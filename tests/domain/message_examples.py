@@ -201,7 +201,7 @@ WATCH_EXAMPLES: tuple[BaseModel, ...] = (
     w.LookInput(target=WATCHED, known={LEASE_ID: KNOWN}),
     w.TargetLook(listed_at=NOW, members=2, ours=(LEASE_ID,), findings=(FINDING,), more=1),
     w.RemedyInput(target=WATCHED, finding=FINDING, known=KNOWN),
-    w.RemedyResult(done="a lease takes it away"),
+    w.RemedyResult(done="a lease takes it away", problem="the engine takes nothing"),
     FINDING,
     REPORT,
     w.ReconcileReport(memory=MEMORY, targets=(REPORT,), problem="the catalogue cannot be read"),

@@ -163,12 +163,13 @@ async def test_setup_writes_the_first_word_once_and_lifts_no_freeze(
 
 
 async def test_drift_names_the_setup_that_is_missing_and_the_run_that_never_was(
-    sandbox: SandboxProcess, temporal: Client, keys: Path, tmp_path: Path
+    sandbox: SandboxProcess, temporal: Client, keys: Path
 ) -> None:
-    """Without its schedule there is nothing to read; with it and no worker, nobody is told that all is well."""
-    config = tmp_path / "nightlatch.toml"
-    config.write_text('[[okta]]\ninstance = "okta/never"\nurl = "https://never.example.com"\ntoken = "t"\n')
-    env = await installed(sandbox, keys) | to(temporal) | {"NIGHTLATCH_CONFIG": str(config)}
+    """Without its schedule there is nothing to read; with it and no worker, nobody is told that all is well.
+
+    Set up by a process that holds no provider's credential: what is to be watched stands in the catalogue.
+    """
+    env = await installed(sandbox, keys) | to(temporal) | {"NIGHTLATCH_QUEUE_PREFIX": "never-"}
     said = await nightlatch("drift", env=env)
     assert (said.code, "run `nightlatch setup`" in said.err) == (4, True), said
     await nightlatch(

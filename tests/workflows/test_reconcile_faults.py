@@ -13,10 +13,10 @@ from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
 
 from activities.bundle import Activities
 from domain.catalogue import TargetMode
-from domain.drift import DriftKind
+from domain.drift import DriftKind, Known
 from domain.errors import InvalidInputError, RetryableError
 from domain.queues import Queue, queue_name
-from domain.watch import ReconcileInput, ReconcileReport
+from domain.watch import Memory, ReconcileInput, ReconcileReport
 from tests.house import House
 from tests.workflows import hands
 from tests.workflows.stories import actions, hold
@@ -71,8 +71,9 @@ async def test_remedy_that_fails_is_told_and_tried_by_the_next_run(house: House)
     house.provider.add_by_hand(house.target(), house.subject("dave"))
     async with with_a_broken_remedy(house):
         report = await house.reconcile()
-    (done,) = next(target.done for target in report.targets if target.target == "admin")
-    assert "failed: the engine takes nothing" in done
+    admin = next(target for target in report.targets if target.target == "admin")
+    assert (admin.done, "failed: the engine takes nothing" in admin.problem) == ((), True)
+    assert report.memory.known[house.lease_id(person="dave")].since is not None
     assert house.is_member(person="dave")
     async with house.working():
         await house.reconcile()
@@ -112,6 +113,15 @@ async def test_run_goes_on_from_what_the_run_before_it_left(house: House) -> Non
     key = str(house.target())
     assert first.memory.listed[key] < second.memory.listed[key] == third.memory.listed[key]
     assert all(target.problem for target in third.targets)
+
+
+async def test_memory_of_thousands_is_handed_on_whole(house: House) -> None:
+    """More than any other message of ours, and not forgotten for its size."""
+    known = {f"{house.lease_id()}{number}": Known(was_ours=True) for number in range(3_000)}
+    house.catalogue_fault = RuntimeError("a defect")
+    async with house.working():
+        report = await reconcile_after(house, ReconcileReport(memory=Memory(known=known)))
+    assert report.memory.known == known
 
 
 @pytest.mark.parametrize("last", ["no report", {"memory": {"listed": "never"}}])
