@@ -19,6 +19,7 @@ from domain.catalogue import Catalogue
 from domain.errors import GRANT_NEVER_RETRIED, NotFoundError, SignatureRefusedError
 from domain.evidence import Record, RecordKind
 from domain.extension import find_wishes, judge_extension, latest_end
+from domain.ledger import ends_in_force
 from domain.messages import ArmExtensionInput, ArmInput, ArmResult, EvidenceResult, Fact, LeaseOrder, VoidExtensionInput
 from domain.signed import Signed
 from domain.terms import Refused, RequestTerms, resolve_terms
@@ -222,18 +223,6 @@ class ArmingActivities:
             record=record.hash,
         )
         return ArmResult(warrant=Signed.seal(warrant, self._judge))
-
-
-def ends_in_force(chain: tuple[Record, ...], run_id: str) -> list[datetime]:
-    """The first end of a run and every end that followed it and was not voided, in order."""
-    mine = [record for record in chain if record.facts.get("run") == run_id]
-    void = {record.facts["wish"] for record in find(tuple(mine), RecordKind.EXTENSION_VOID)}
-    kept = [
-        record
-        for record in mine
-        if record.kind is RecordKind.ARMED or (record.kind is RecordKind.EXTENDED and record.facts["wish"] not in void)
-    ]
-    return [parse_instant(record.facts["until"]) for record in kept]
 
 
 def _order_faults(

@@ -8,7 +8,7 @@ from activities.heartbeats import beating
 from activities.ports import TicketSystem
 from activities.records import TicketRecords
 from domain.canonical import KeyRing, SigningKey, digest
-from domain.errors import InvalidError, InvalidInputError, NotFoundError, SignatureRefusedError
+from domain.errors import InvalidError, NotFoundError, SignatureRefusedError
 from domain.evidence import JUDGE_KINDS, WITNESSED_KINDS, Record, RecordKind
 from domain.ids import TicketRef
 from domain.messages import EvidenceInput, EvidenceResult, Fact, TicketFields
@@ -20,9 +20,6 @@ CLOSED = "closed"
 
 GONE = "{key} was deleted, or is hidden from Nightlatch."
 """How the comment begins that announces records on the control ticket; by it they are found again."""
-
-MAX_GENERATIONS = 100
-"""How often a chain that was tampered with may be begun anew; each time is on the ticket for all to see."""
 
 
 class EvidenceActivities:
@@ -56,7 +53,7 @@ class EvidenceActivities:
                 return await self._keep_aside(request) if request.final else EvidenceResult(records=0)
 
     async def _put(self, request: EvidenceInput) -> EvidenceResult:
-        chain = await self._write(request)
+        chain = await self._records.append_newest(request.ticket, request.writer, request.facts, self._scribe)
         for fact in request.facts:
             if fact.comment:
                 await self._tickets.comment(request.ticket, fact.comment, marker_of(request.writer, fact.fact_id))
@@ -65,24 +62,11 @@ class EvidenceActivities:
 
     async def _keep_aside(self, request: EvidenceInput) -> EvidenceResult:
         control, key = self._gone.control, request.ticket.key
-        chain = await self._write(request, control)
+        chain = await self._records.append_newest(request.ticket, request.writer, request.facts, self._scribe, control)
         marker = marker_of(request.writer, f"gone/{request.ticket.issue_id}")
         told = f"{GONE.format(key=key)} Its records by {request.writer} are kept on this ticket."
         await self._tickets.comment(control, told, marker)
         return _result(chain)
-
-    async def _write(self, request: EvidenceInput, kept_on: TicketRef | None = None) -> tuple[Record, ...]:
-        """Append to the writer's newest chain; one that no longer verifies is left as it is and a new one tells of it."""
-        for generation in range(1, MAX_GENERATIONS):
-            writer = request.writer if generation == 1 else f"{request.writer}~{generation}"
-            try:
-                chain = await self._records.chain(request.ticket, writer, kept_on)
-            except SignatureRefusedError:
-                continue
-            return await self._records.append(request.ticket, writer, request.facts, self._scribe, chain, kept_on)
-        raise InvalidInputError(
-            f"{request.ticket.key}: the evidence of {request.writer} was broken {MAX_GENERATIONS} times"
-        )
 
     async def _set_fields(self, ticket: TicketRef, fields: TicketFields) -> None:
         if fields.state or fields.active_from or fields.active_until:

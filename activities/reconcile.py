@@ -20,7 +20,7 @@ from activities.failures import told_to_temporal
 from activities.heartbeats import beating
 from activities.ports import AccessProviders, Catalogues
 from domain.canonical import KeyRing
-from domain.catalogue import LOCK_SCOPES, SURFACES, Catalogue
+from domain.catalogue import LOCK_SCOPES, SURFACES
 from domain.drift import (
     UNSEEN,
     Cover,
@@ -41,7 +41,6 @@ from domain.terms import Grantee
 from domain.values import render_instant
 from domain.watch import (
     WATCH_FOR,
-    Exempt,
     LeasedTarget,
     LookInput,
     RemedyInput,
@@ -50,6 +49,7 @@ from domain.watch import (
     WatchedTarget,
     WatchInput,
     WatchResult,
+    watched_targets,
 )
 
 MOST_OURS = 500
@@ -100,7 +100,7 @@ class ReconcileActivities:
                 leased = {target.ref: target for target in request.memory.leased if target.leased_at > now - WATCH_FOR}
                 leased |= {target.ref: target async for target in self._leased_since(since, request.instance)}
                 try:
-                    watched, problem = _watched(self._catalogues.current(), request.instance), ""
+                    watched, problem = watched_targets(self._catalogues.current(), request.instance), ""
                 except InvalidInputError as error:
                     watched, problem = {}, f"the catalogue cannot be read: {error}"[:300]
                 dropped = [target for target in leased.values() if target.ref not in watched]
@@ -244,7 +244,7 @@ def _of_members(request: LookInput, members: set[str], covers: dict[str, Covered
 
 
 def _judge(target: WatchedTarget, lease_id: str, cover: Cover | None, now: datetime, known: Known) -> Finding | None:
-    exception = _exception(target, lease_id, now)
+    exception = target.why_exempt(lease_id, now)
     return judge_member(lease_id, cover, now, mode=target.mode, exception=exception, known=known)
 
 
@@ -253,26 +253,3 @@ def _of_absent(members: set[str], covers: dict[str, Covered], now: datetime) -> 
         finding = judge_absence(lease_id, covers[lease_id].cover, now)
         if finding is not None:
             yield finding
-
-
-def _exception(target: WatchedTarget, lease_id: str, now: datetime) -> str:
-    """Why this account may stay, while the exception lasts."""
-    account = LeaseId.parse(lease_id).subject.user_id
-    for named in target.exceptions:
-        if named.account == account and now.date() <= named.until:
-            return f"{named.reason} (until {named.until})"
-    return ""
-
-
-def _watched(catalogue: Catalogue, instance: str) -> dict[TargetRef, WatchedTarget]:
-    return {
-        target.ref: WatchedTarget(
-            kind=target.kind,
-            ref=target.ref,
-            name=target.name,
-            mode=target.mode,
-            exceptions=tuple(Exempt.model_validate(named.model_dump()) for named in target.exceptions),
-        )
-        for target in catalogue.targets.values()
-        if target.instance == instance
-    }

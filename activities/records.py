@@ -6,14 +6,17 @@ from typing import Any
 
 from activities.ports import TicketSystem
 from domain.canonical import KeyRing, SigningKey, digest
-from domain.errors import MalformedError, SignatureRefusedError
-from domain.evidence import Record, RecordKind, property_key, read_chain, to_segments, write_record
+from domain.errors import InvalidInputError, MalformedError, SignatureRefusedError
+from domain.evidence import Record, RecordKind, property_key, read_chain, read_verified, to_segments, write_record
 from domain.ids import TicketRef
 from domain.messages import Fact
 
 PREFIX = "nightlatch."
 
 MAX_TEXT = 40
+
+MAX_GENERATIONS = 100
+"""How often a chain that was tampered with may be begun anew; each time is on the ticket for all to see."""
 
 
 def judge_writer(name: str) -> str:
@@ -45,14 +48,47 @@ class TicketRecords:
 
     async def all_chains(self, ticket: TicketRef) -> dict[str, tuple[Record, ...]]:
         """Every chain on the ticket that verifies, by writer. What does not verify shields nothing and is left out."""
+        return {writer: chain for writer, (chain, is_whole) in (await self.read_all(ticket)).items() if is_whole}
+
+    async def read_all(self, ticket: TicketRef) -> dict[str, tuple[tuple[Record, ...], bool]]:
+        """By writer: the records of each chain on the ticket as far as they verify, and whether all of them do."""
         properties = await self._tickets.read_properties(ticket, PREFIX)
         chains = {}
         for writer in {writer for text in properties.values() if (writer := _named_writer(text))}:
             own = property_key(writer, 0).rsplit(".", 1)[0] + "."
             segments = {key: text for key, text in properties.items() if key.startswith(own)}
-            with suppress(SignatureRefusedError):
-                chains[writer] = read_chain(_in_order(segments, writer), ticket, writer, self._keys)
+            chains[writer] = self._as_far_as_it_verifies(segments, ticket, writer)
         return chains
+
+    def _as_far_as_it_verifies(
+        self, segments: dict[str, str], ticket: TicketRef, writer: str
+    ) -> tuple[tuple[Record, ...], bool]:
+        whole = [segments[key] for number in range(len(segments)) if (key := property_key(writer, number)) in segments]
+        chain, fault = read_verified(whole, ticket, writer, self._keys)
+        return chain, fault is None and len(whole) == len(segments)
+
+    async def append_newest(
+        self,
+        ticket: TicketRef,
+        writer: str,
+        facts: tuple[Fact, ...],
+        key: SigningKey,
+        kept_on: TicketRef | None = None,
+    ) -> tuple[Record, ...]:
+        """Append to the writer's newest chain; one that no longer verifies is left as it is and a new one tells of it.
+
+        Raises:
+            InvalidInputError: it was broken more often than anybody breaks it by mistake.
+            VendorError: it could not be written or read back.
+        """
+        for generation in range(1, MAX_GENERATIONS):
+            name = writer if generation == 1 else f"{writer}~{generation}"
+            try:
+                chain = await self.chain(ticket, name, kept_on)
+            except SignatureRefusedError:
+                continue
+            return await self.append(ticket, name, facts, key, chain, kept_on)
+        raise InvalidInputError(f"{ticket.key}: the evidence of {writer} was broken {MAX_GENERATIONS} times")
 
     async def append(
         self,

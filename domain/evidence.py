@@ -1,7 +1,7 @@
 """Evidence: signed, chained records on the ticket, in segments that fit an issue property. Writing them is not done here."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -126,20 +126,26 @@ def read_chain(segments: Iterable[str], ticket: TicketRef, writer: str, keys: Ke
     Raises:
         SignatureRefusedError: a record is unreadable, unsigned, of another ticket or writer, out of order or not linked.
     """
+    chain, fault = read_verified(segments, ticket, writer, keys)
+    if fault is not None:
+        raise fault
+    return chain
+
+
+def read_verified(
+    segments: Iterable[str], ticket: TicketRef, writer: str, keys: KeyRing
+) -> tuple[tuple[Record, ...], SignatureRefusedError | None]:
+    """The records of a writer's chain up to the first that does not verify, and why that one does not; None where all do."""
     chain: list[Record] = []
-    for segment in segments:
-        try:
+    try:
+        for segment in segments:
             for raw in _records_of(segment):
-                record = _verified(raw, keys)
-                expected = chain[-1].hash if chain else genesis(ticket, writer)
-                if (record.ticket, record.writer) != (ticket_name(ticket), writer):
-                    raise SignatureRefusedError(f"record {record.record_id} is of {record.writer} on {record.ticket}")
-                if record.seq != len(chain) or record.prev != expected:
-                    raise SignatureRefusedError(f"record {record.record_id} does not follow its predecessor")
-                chain.append(record)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise SignatureRefusedError(f"the evidence of {writer} on {ticket_name(ticket)} cannot be read") from error
-    return tuple(chain)
+                chain.append(_next_of(chain, _verified(raw, keys), ticket, writer))
+    except SignatureRefusedError as fault:
+        return tuple(chain), fault
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return tuple(chain), SignatureRefusedError(f"the evidence of {writer} on {ticket_name(ticket)} cannot be read")
+    return tuple(chain), None
 
 
 def to_segments(chain: tuple[Record, ...]) -> tuple[str, ...]:
@@ -154,6 +160,14 @@ def to_segments(chain: tuple[Record, ...]) -> tuple[str, ...]:
         segments[-1].append(text)
         size += len(text) + 1
     return tuple((b'{"records":[' + b",".join(texts) + b"]}").decode() for texts in segments)
+
+
+def _next_of(chain: Sequence[Record], record: Record, ticket: TicketRef, writer: str) -> Record:
+    if (record.ticket, record.writer) != (ticket_name(ticket), writer):
+        raise SignatureRefusedError(f"record {record.record_id} is of {record.writer} on {record.ticket}")
+    if record.seq != len(chain) or record.prev != (chain[-1].hash if chain else genesis(ticket, writer)):
+        raise SignatureRefusedError(f"record {record.record_id} does not follow its predecessor")
+    return record
 
 
 def _records_of(segment: str) -> list[dict[str, Any]]:

@@ -1,13 +1,13 @@
 """What the reconciler's workflow and activities say to each other, and what one run leaves to the next. Messages only grow."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from pydantic import Field
 
-from domain.catalogue import TargetKind, TargetMode
+from domain.catalogue import Catalogue, TargetKind, TargetMode
 from domain.drift import UNSEEN, Finding, Known
-from domain.ids import ProviderInstance, TargetRef
+from domain.ids import LeaseId, ProviderInstance, TargetRef
 from domain.values import Instant, Value
 
 WATCH_FOR = timedelta(days=90)
@@ -37,6 +37,29 @@ class WatchedTarget(Value):
     name: str
     mode: TargetMode = TargetMode.OBSERVE
     exceptions: tuple[Exempt, ...] = ()
+
+    def why_exempt(self, lease_id: str, now: datetime) -> str:
+        """Why the account of that lease id may stay, while an exception lasts; empty otherwise."""
+        account = LeaseId.parse(lease_id).subject.user_id
+        for named in self.exceptions:
+            if named.account == account and now.date() <= named.until:
+                return f"{named.reason} (until {named.until})"
+        return ""
+
+
+def watched_targets(catalogue: Catalogue, instance: str) -> dict[TargetRef, WatchedTarget]:
+    """The targets that the catalogue names at a provider instance."""
+    return {
+        target.ref: WatchedTarget(
+            kind=target.kind,
+            ref=target.ref,
+            name=target.name,
+            mode=target.mode,
+            exceptions=tuple(Exempt.model_validate(named.model_dump()) for named in target.exceptions),
+        )
+        for target in catalogue.targets.values()
+        if target.instance == instance
+    }
 
 
 class LeasedTarget(Value):

@@ -1,6 +1,5 @@
 """A ticket's signed records read for people, by someone who trusts only public keys. Nothing is written, nothing decided."""
 
-import bisect
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -9,8 +8,7 @@ from activities.integrations.jira_person import JiraPerson
 from activities.integrations.jira_settings import JiraSettings
 from activities.integrations.jira_tickets import JiraTickets
 from domain.canonical import KeyRing
-from domain.errors import SignatureRefusedError
-from domain.evidence import property_key, read_chain
+from domain.evidence import property_key, read_verified
 from domain.ids import TicketRef
 from domain.ticket import TicketView
 from domain.values import Value
@@ -96,28 +94,9 @@ def _chain_lines(name: str, segments: Mapping[str, str], ticket: TicketRef, keys
         return [_bad_line(writer, "a segment of the chain is missing")]
     if property_key(writer, 0) != f"{PREFIX}{name}.0":
         return [_bad_line(writer, "the property belongs to another writer")]
-    good, problem = _verified_part(records, ticket, writer, keys)
-    return [_line(record, verified=number < good, problem=problem) for number, record in enumerate(records)]
-
-
-def _verified_part(records: list[dict[str, Any]], ticket: TicketRef, writer: str, keys: KeyRing) -> tuple[int, str]:
-    """(How many records from the first on verify, why the next one does not.) If some do, so do all fewer."""
-    problem = ""
-
-    def fails(count: int) -> bool:
-        nonlocal problem
-        try:
-            read_chain([json.dumps({"records": records[:count]})], ticket, writer, keys)
-        except SignatureRefusedError as error:
-            problem = str(error)
-            return True
-        return False
-
-    if not fails(len(records)):
-        return len(records), ""
-    good = bisect.bisect_left(range(1, len(records) + 1), True, key=fails)
-    fails(good + 1)
-    return good, problem
+    good, fault = read_verified([json.dumps({"records": records})], ticket, writer, keys)
+    problem = str(fault) if fault is not None else ""
+    return [_line(record, verified=number < len(good), problem=problem) for number, record in enumerate(records)]
 
 
 def _records(segment: str) -> list[dict[str, Any]]:

@@ -7,6 +7,8 @@ import pytest
 from tests.figures import Measured, telling
 from tests.real_stack import RealStack, running_stack
 
+pytest_plugins = ["tests.side_by_side"]
+
 
 @pytest.fixture(scope="session")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealStack]:

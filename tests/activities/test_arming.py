@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.arming import ends_in_force
 from activities.records import judge_writer
 from domain.errors import RetryableError
 from domain.evidence import RecordKind
+from domain.ledger import ends_in_force
 from domain.messages import ArmExtensionInput, ArmInput, ArmResult, GrantInput, LeaseOrder, VoidExtensionInput
 from domain.values import parse_instant
 from domain.warrant import Warrant

@@ -157,7 +157,7 @@ async def test_bring_webhooks_and_lost_changes_to_the_request(
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"TEMPORAL_ADDRESS": "127.0.0.1:1"}, "TEMPORAL_ADDRESS"),
+        ({"TEMPORAL_ADDRESS": "not an address"}, "TEMPORAL_ADDRESS"),
         ({"NIGHTLATCH_BRIDGE__HOST": "192.0.2.1"}, "192.0.2.1"),
         ({"NIGHTLATCH_BRIDGE__WEBHOOK_SECRET": "short"}, "webhook_secret"),
     ],

@@ -1,13 +1,11 @@
 """Many cases side by side, each killed at a point of its own: how they went, and which points never came."""
 
 import asyncio
-import fcntl
 import json
 import statistics
 import traceback
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -25,14 +23,6 @@ class Outcome:
 
     came: bool
     lags: Mapping[str, timedelta]
-
-
-@asynccontextmanager
-async def one_at_a_time(folder: Path) -> AsyncIterator[None]:
-    """Herds of several test processes wait for each other: two at once would measure each other's load."""
-    with (folder / "herd.lock").open("w") as lock:
-        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
-        yield
 
 
 Case = Callable[[P], Awaitable[Outcome]]

@@ -8,11 +8,11 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-from activities.arming import ends_in_force
 from activities.records import judge_writer
 from domain.catalogue import SURFACES, TargetKind
 from domain.evidence import Record, RecordKind, property_key, read_chain, to_segments
 from domain.ids import request_workflow_id
+from domain.ledger import ends_in_force
 from domain.values import parse_instant
 from starter.dev_config import BOT_ACCOUNT
 from starter.ticket_evidence import read_lines, read_ticket
@@ -69,7 +69,7 @@ async def judge(played: Played, bound: timedelta = BOUND) -> timedelta | None:
     changes = [line for line in writes_there if line["changed"]]
     writes = seat.on.log.about(issue, "property.put")
     for name, chain in chains.items():
-        _only_grew([line for line in writes if line["property"] == property_key(writers[name], 0)], chain)
+        only_grew([line for line in writes if line["property"] == property_key(writers[name], 0)], chain)
     if not changes:
         assert not chains["lease"] or chains["lease"][-1].kind in {RecordKind.REFUSED, RecordKind.SESSIONS_ENDED}
         return None
@@ -96,7 +96,7 @@ def _comments_once(texts: list[str]) -> None:
     assert set(marks.values()) == {1}, marks
 
 
-def _only_grew(writes: list[Line], chain: tuple[Record, ...]) -> None:
+def only_grew(writes: list[Line], chain: tuple[Record, ...]) -> None:
     """Each write held the final chain's first records, and never fewer than the write before."""
     lengths = [_length(line, chain) for line in writes]
     assert lengths == sorted(lengths), lengths

@@ -16,7 +16,7 @@ from tests.chaos.bridge_points import BridgePoint, bridge_points, representative
 from tests.chaos.bridge_seat import LIVES, Life, bridge_seat
 from tests.chaos.field import Field, open_field
 from tests.chaos.gateway import Gateway, open_gateway
-from tests.chaos.herd import Herd, Outcome, one_at_a_time
+from tests.chaos.herd import Herd, Outcome
 from tests.figures import Measured
 
 pytestmark = pytest.mark.timeout(1800)
@@ -35,8 +35,7 @@ class Ground:
 
 @pytest.fixture(scope="module")
 async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ground]:
-    run = tmp_path_factory.getbasetemp().parent
-    async with one_at_a_time(run), open_field(tmp_path_factory.mktemp("field")) as field:
+    async with open_field(tmp_path_factory.mktemp("field")) as field:
         assert field.settings.bridge
         secret = field.settings.bridge.webhook_secret.get_secret_value()
         async with open_gateway(field.sandbox, secret) as gateway:

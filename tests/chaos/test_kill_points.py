@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.chaos.field import Field, open_field
-from tests.chaos.herd import Herd, Outcome, one_at_a_time
+from tests.chaos.herd import Herd, Outcome
 from tests.chaos.kill_points import CallPoint, Point, TaskPoint, call_points, representatives, task_points
 from tests.chaos.oracle import judge
 from tests.chaos.request_case import placeholders, play
@@ -23,8 +23,7 @@ SIDE_BY_SIDE = 16
 
 @pytest.fixture(scope="module")
 async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Field]:
-    run = tmp_path_factory.getbasetemp().parent
-    async with one_at_a_time(run), open_field(tmp_path_factory.mktemp("field")) as ground:
+    async with open_field(tmp_path_factory.mktemp("field")) as ground:
         yield ground
 
 

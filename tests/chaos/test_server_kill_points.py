@@ -13,7 +13,7 @@ from functools import partial
 import pytest
 
 from tests.chaos.field import SMALL_QUEUES, Field, open_field
-from tests.chaos.herd import Herd, Outcome, one_at_a_time
+from tests.chaos.herd import Herd, Outcome
 from tests.chaos.kill_points import CallPoint, Point, TaskPoint, call_points, task_points
 from tests.chaos.oracle import judge
 from tests.chaos.request_case import placeholders, play
@@ -64,8 +64,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[File
 
 @pytest.fixture(scope="module")
 async def ground(tmp_path_factory: pytest.TempPathFactory, server: FileServer) -> AsyncIterator[Field]:
-    run = tmp_path_factory.getbasetemp().parent
-    async with one_at_a_time(run), open_field(tmp_path_factory.mktemp("field"), await server.client()) as ground:
+    async with open_field(tmp_path_factory.mktemp("field"), await server.client()) as ground:
         yield ground
 
 

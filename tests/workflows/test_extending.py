@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
-from activities.arming import ends_in_force
 from domain.catalogue import ExtensionTerms
 from domain.errors import ForbiddenError
 from domain.evidence import Record, RecordKind
 from domain.extension import ExtensionVerdict
 from domain.ids import TicketRef, request_workflow_id
+from domain.ledger import ends_in_force
 from domain.messages import ExtendInput
 from domain.queues import Queue
 from tests.house import House
