@@ -62,8 +62,12 @@ class CatalogueFolder:
 
 
 def catalogue_digest(catalogue: Catalogue) -> str:
-    """`sha256:<hex>` of everything the catalogue says; comments, order of keys and division into files do not count."""
-    return digest(catalogue)
+    """`sha256:<hex>` of everything the catalogue says; comments, order of keys and division into files do not count.
+
+    A catalogue without operators has the digest that it had before there were any: what pins it goes on fitting.
+    """
+    unsaid = set() if catalogue.operators else {"operators"}
+    return digest(catalogue.model_dump(mode="json", exclude=unsaid))
 
 
 def load_catalogue(folder: Path) -> Catalogue:
@@ -174,7 +178,10 @@ def _sound_part(merged: Mapping[str, Any], wrong: list[YamlPath]) -> dict[str, A
     """`merged` without the entries that have faults and the entitlements that speak of them, so that the rest can be judged."""
     broken = {path[:2] for path in wrong}
     names = {path[1] for path in broken if len(path) > 1 and path[0] != "entitlements"}
-    sound: dict[str, Any] = {key: merged[key] for key in merged.keys() - SECTIONS if (key,) not in broken}
+    tops = {path[:1] for path in broken}
+    sound: dict[str, Any] = {
+        key: merged[key] for key in merged.keys() - SECTIONS if (key,) not in tops and not names & _words(merged[key])
+    }
     sound.setdefault("site", "unknown")
     for section in SECTIONS:
         entries = merged.get(section)

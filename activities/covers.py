@@ -19,9 +19,11 @@ from temporalio.api.workflowservice.v1 import (
     GetWorkflowExecutionHistoryReverseRequest,
 )
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.client import WorkflowExecution as WorkflowRun
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.callers import is_lease, is_request
+from activities.crowd import each_of
 from activities.engine import MEMO_END_ONLY, MEMO_WARRANT, STATE_KEY
 from activities.send_window import LONGEST_ATTEMPT
 from domain.canonical import KeyRing
@@ -40,6 +42,9 @@ BACKLOG = timedelta(seconds=60)
 
 TAIL = 40
 """How many of a run's newest events are looked through for a sign of removal."""
+
+EARLIER = 200
+"""How many runs of an id are looked through for a warrant, where the newest bears none."""
 
 AT_ONCE = 16
 
@@ -65,19 +70,9 @@ class Covers:
         Raises:
             RPCError: the engine could not be asked about one of them.
         """
-        places = asyncio.Semaphore(AT_ONCE)
         requests: dict[str, asyncio.Task[bool]] = {}
-
-        async def one(lease_id: str) -> Covered | None:
-            async with places:
-                return await self.of(lease_id, now, requests)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                asked = {lease_id: group.create_task(one(lease_id)) for lease_id in lease_ids}
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None
-        return {lease_id: covered for lease_id, task in asked.items() if (covered := task.result()) is not None}
+        told = await each_of(lease_ids, lambda lease_id: self.of(lease_id, now, requests), at_once=AT_ONCE)
+        return {lease_id: covered for lease_id, covered in told.items() if covered is not None}
 
     async def of(
         self, lease_id: str, now: datetime, requests: dict[str, asyncio.Task[bool]] | None = None
@@ -92,6 +87,8 @@ class Covers:
             return None
         memo = await _memo_of(described)
         sealed, warrant = self._warrant_of(memo, lease_id)
+        if warrant is None:
+            sealed, warrant = await self._earlier_warrant(lease_id)
         raw, run_id = described.raw_description, described.run_id
         info = raw.workflow_execution_info
         began_at = _instant(info.start_time)
@@ -138,6 +135,15 @@ class Covers:
             and is_request(described.workflow_type, described.task_queue)
         )
 
+    async def _earlier_warrant(self, lease_id: str) -> tuple[Signed, Warrant] | tuple[None, None]:
+        """The newest warrant of the runs before: a later one that was refused makes nobody forgotten whom they let in."""
+        newest: tuple[Signed, Warrant] | tuple[None, None] = (None, None)
+        async for run in self._client.list_workflows(f"WorkflowId = '{lease_id}'", limit=EARLIER):
+            sealed, warrant = self._warrant_of(await _memo_of(run), lease_id)
+            if sealed and warrant and (newest[1] is None or warrant.issued_at > newest[1].issued_at):
+                newest = (sealed, warrant)
+        return newest
+
     def _warrant_of(self, memo: dict[str, Any], lease_id: str) -> tuple[Signed, Warrant] | tuple[None, None]:
         try:
             sealed = Signed.model_validate(memo.get(MEMO_WARRANT))
@@ -174,10 +180,10 @@ class Covers:
         ]
 
 
-async def _memo_of(described: WorkflowExecutionDescription) -> dict[str, Any]:
+async def _memo_of(run: WorkflowRun) -> dict[str, Any]:
     """The memo; nothing where somebody has put in what cannot be read."""
     try:
-        return dict(await described.memo())
+        return dict(await run.memo())
     except (ValueError, TypeError, RuntimeError):
         return {}
 

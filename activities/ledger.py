@@ -1,9 +1,9 @@
 """The tickets' own account of leases, read from the ticket system alone: what the sweep knows when the engine is gone."""
 
-import asyncio
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from activities.crowd import each_of
 from activities.ports import TicketSystem
 from activities.records import TicketRecords
 from domain.errors import NotFoundError
@@ -24,14 +24,16 @@ class Ledger:
         self._tickets = tickets
         self._records = records
         self._claims: dict[TicketRef, tuple[Claim, ...]] = {}
+        self._by_lease: dict[str, list[Claim]] = {}
         self._read_at: datetime | None = None
 
     @property
-    def claims(self) -> tuple[Claim, ...]:
-        return tuple(claim for claims in self._claims.values() for claim in claims)
+    def by_lease(self) -> Mapping[str, Sequence[Claim]]:
+        """The claims of every lease id that a ticket tells of."""
+        return self._by_lease
 
-    def about(self, lease_id: str) -> tuple[Claim, ...]:
-        return tuple(claim for claim in self.claims if claim.lease_id == lease_id)
+    def about(self, lease_id: str) -> Sequence[Claim]:
+        return self._by_lease.get(lease_id, ())
 
     async def read(self, now: datetime) -> None:
         """Bring it up to date.
@@ -42,23 +44,11 @@ class Ledger:
         since = now - WATCH_FOR if self._read_at is None else self._read_at - INDEX_LAG
         changed = await self._tickets.changed_since(since)
         still_open = [ticket for ticket, claims in self._claims.items() if not all(claim.is_proved for claim in claims)]
-        read = await self._read_all({*changed, *still_open})
-        self._claims |= read
+        self._claims |= await each_of({*changed, *still_open}, self._claims_on, at_once=AT_ONCE)
+        self._by_lease = {}
+        for claim in (claim for claims in self._claims.values() for claim in claims):
+            self._by_lease.setdefault(claim.lease_id, []).append(claim)
         self._read_at = now
-
-    async def _read_all(self, tickets: Iterable[TicketRef]) -> dict[TicketRef, tuple[Claim, ...]]:
-        places = asyncio.Semaphore(AT_ONCE)
-
-        async def one(ticket: TicketRef) -> tuple[Claim, ...]:
-            async with places:
-                return await self._claims_on(ticket)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                asked = {ticket: group.create_task(one(ticket)) for ticket in tickets}
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None
-        return {ticket: task.result() for ticket, task in asked.items()}
 
     async def _claims_on(self, ticket: TicketRef) -> tuple[Claim, ...]:
         """A ticket that is gone claims nothing."""

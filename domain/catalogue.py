@@ -126,12 +126,16 @@ class Entitlement(StrictValue):
 
 
 class Catalogue(StrictValue):
-    """Everything that can be asked for at one site, and the persons it speaks of."""
+    """Everything that can be asked for at one site, and the persons it speaks of.
+
+    `operators` may lift a freeze, two of them together. Nobody is one who is not named.
+    """
 
     site: SiteName
     targets: Mapping[TargetName, Target]
     entitlements: Mapping[EntitlementId, Entitlement]
     people: Directory
+    operators: tuple[PersonKey, ...] = ()
 
     def targets_of(self, entitlement: Entitlement) -> tuple[Target, ...]:
         return tuple(self.targets[name] for name in entitlement.targets)
@@ -157,6 +161,10 @@ def find_faults(catalogue: Catalogue) -> list[Fault]:
         for claim in catalogue.people.shared_accounts()
     ]
     faults += _shared_targets(catalogue)
+    faults += _unknown_people(("operators",), catalogue.operators, catalogue.people)
+    if len(set(catalogue.operators)) == 1:
+        problem = "one operator cannot lift a freeze, which takes two persons; add another, or remove this one"
+        faults.append(Fault(path=("operators",), problem=problem))
     for key, entitlement in catalogue.entitlements.items():
         path = ("entitlements", key)
         for name in entitlement.targets:

@@ -36,7 +36,7 @@ class DriftKind(StrEnum):
     """ORPHAN: a member without a lease. STALLED: a lease that should be taking away, and does not move. LATE: one that tries.
 
     SQUATTED: what holds the lease's id is no lease, or has no warrant. PARENTLESS: a lease whose request is gone.
-    MISSING: leased, and no member.
+    MISSING: leased, and no member. DRAINED: a member at a time when everybody has to go.
     """
 
     ORPHAN = "orphan"
@@ -45,6 +45,7 @@ class DriftKind(StrEnum):
     LATE = "late"
     PARENTLESS = "parentless"
     MISSING = "missing"
+    DRAINED = "drained"
 
 
 class Remedy(StrEnum):
@@ -144,7 +145,7 @@ def judge_member(
         return None
     kind, remedy = verdict
     was_ours = known.was_ours or (cover is not None and (cover.was_ours or cover.until is not None))
-    shield = "" if was_ours else exception or ("" if mode is TargetMode.ENFORCE else ONLY_OBSERVED)
+    shield = shield_of(mode, exception, was_ours=was_ours)
     return Finding(
         lease_id=lease_id,
         kind=kind,
@@ -154,6 +155,13 @@ def judge_member(
         protected=shield,
         since=known.since,
     )
+
+
+def shield_of(mode: TargetMode, exception: str, *, was_ours: bool) -> str:
+    """Why a member may stay whom no lease covers, or empty. Nothing shields whom we once granted."""
+    if was_ours:
+        return ""
+    return exception or ("" if mode is TargetMode.ENFORCE else ONLY_OBSERVED)
 
 
 def is_leaving(cover: Cover, now: datetime) -> bool:

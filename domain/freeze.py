@@ -1,6 +1,8 @@
 """The freeze: a signed word on a well-known ticket that stops every grant. Unreadable, unsigned or missing means frozen."""
 
 import json
+import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar
 
@@ -10,13 +12,17 @@ from domain.canonical import KeyRing, KeyRole, Signature
 from domain.errors import FrozenError, SignatureRefusedError
 from domain.ids import TicketRef
 from domain.signed import Signed, SignedBody
-from domain.values import Instant, render_instant
+from domain.ticket import TicketComment
+from domain.values import Instant, Value, render_instant
 
 PROPERTY = "nightlatch.freeze"
 
+FROZE, LIFTED = "nl-freeze-", "nl-lift-"
+"""How the references begin that our own account's comments bear when they tell of a freeze, or of its lifting."""
+
 
 class FreezeWord(SignedBody):
-    """Frozen or not, on which ticket, by whose word and when."""
+    """Frozen or not, on which ticket, by whose word, why and when. Several people are joined by "and"."""
 
     purpose: ClassVar[str] = "freeze"
     role: ClassVar[KeyRole] = KeyRole.JUDGE
@@ -24,6 +30,15 @@ class FreezeWord(SignedBody):
     ticket: TicketRef
     frozen: bool
     by: str
+    at: Instant
+    reason: str = ""
+
+
+class Announcement(Value):
+    """A comment of our own account on the control ticket that tells of a freeze, or of its lifting."""
+
+    comment_id: str
+    frozen: bool
     at: Instant
 
 
@@ -71,4 +86,37 @@ def refuse_if_frozen(word: FreezeWord, newest: datetime) -> None:
             f"the freeze record on {word.ticket.key} is older than one of {stood} that stood there before"
         )
     if word.frozen:
-        raise FrozenError(f"frozen by {word.by}")
+        raise FrozenError(f"frozen by {word.by}" + (f": {word.reason}" if word.reason else ""))
+
+
+def announcements(comments: Iterable[TicketComment], own_account: str) -> tuple[Announcement, ...]:
+    """What our own account has told of freezes on the control ticket, oldest first."""
+    told = []
+    for comment in comments:
+        reference = re.fullmatch(rf"({FROZE}|{LIFTED})[0-9a-f]{{12}}", comment.text.rpartition("\n")[2])
+        if reference is not None and comment.author == own_account:
+            is_freeze = reference.group(1) == FROZE
+            told.append(Announcement(comment_id=comment.comment_id, frozen=is_freeze, at=comment.at))
+    return tuple(sorted(told, key=lambda each: each.at))
+
+
+def frozen_since(word: FreezeWord | None, told: tuple[Announcement, ...]) -> datetime | None:
+    """The instant after which a wish to lift the freeze counts, or None when nothing is frozen.
+
+    `word` is the one that can be believed, if any. It is the later of what the word and the newest announcement say: no
+    comment from before an earlier lifting counts again. A word that allows grants is no end of a freeze that was announced
+    after it: it was put back.
+
+    Raises:
+        FrozenError: nobody can say since when: no word can be believed, and what was announced last is no freeze.
+    """
+    last = told[-1] if told else None
+    if word is None:
+        if last is None or not last.frozen:
+            raise FrozenError(
+                "nobody can say since when it is frozen: freeze it anew, so that the comment tells, and let people answer to that"
+            )
+        return last.at
+    if not word.frozen and (last is None or not last.frozen or last.at < word.at):
+        return None
+    return max(word.at, last.at) if last is not None else word.at

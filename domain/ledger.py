@@ -37,6 +37,11 @@ class Claim(Value):
         """From when on its subject is to be no member."""
         return self.until if self.ended_at is None else min(self.until, self.ended_at)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still cover its subject, or be the one that takes them away."""
+        return self.is_whole and not self.is_proved
+
 
 def read_claim(
     ticket: TicketRef, lease_id: str, judged: tuple[Record, ...], told: tuple[Record, ...], *, is_whole: bool
@@ -80,18 +85,16 @@ def cover_of(claims: Iterable[Claim], now: datetime) -> Cover | None:
 
     A claim covers from its arming to its end. The one that ends last speaks for all: only one lease of a pair runs at once.
     """
-    told = sorted(claims, key=lambda claim: (claim.is_whole and not claim.is_proved, claim.due_at))
-    if not told:
+    claim = max(claims, key=lambda claim: (claim.is_open, claim.due_at), default=None)
+    if claim is None:
         return None
-    claim = told[-1]
-    is_open = claim.is_whole and not claim.is_proved
     return Cover(
         run_id=claim.run_id,
-        running=is_open,
+        running=claim.is_open,
         is_lease=True,
         state=LeaseState.ACTIVE if claim.ended_at is None else LeaseState.REVOKING,
-        until=claim.due_at if is_open else None,
+        until=claim.due_at if claim.is_open else None,
         was_ours=True,
         began_at=claim.armed_at,
-        moved_at=min(claim.due_at, now) if is_open else claim.armed_at,
+        moved_at=min(claim.due_at, now) if claim.is_open else claim.armed_at,
     )

@@ -8,7 +8,21 @@ from typing import Annotated
 
 import typer
 
-from starter import cli_catalog, cli_dev, cli_drift, cli_engine, cli_keys, cli_people, cli_setup, cli_why
+from starter import (
+    cli_catalog,
+    cli_dev,
+    cli_doctor,
+    cli_drift,
+    cli_enforce,
+    cli_engine,
+    cli_freeze,
+    cli_keys,
+    cli_people,
+    cli_setup,
+    cli_stuck,
+    cli_sweep,
+    cli_why,
+)
 from starter.cli_output import EXIT_CODES, ExitCode, complain
 from starter.leaving import leave
 
@@ -22,12 +36,17 @@ for _commands, _panel in (
     (cli_people.app, PEOPLE),
     (cli_engine.app, OPERATORS),
     (cli_drift.app, OPERATORS),
+    (cli_stuck.app, OPERATORS),
+    (cli_freeze.app, OPERATORS),
+    (cli_sweep.app, OPERATORS),
     (cli_why.app, OPERATORS),
+    (cli_doctor.app, INSTALLATION),
     (cli_setup.app, INSTALLATION),
 ):
     for _command in _commands.registered_commands:
         _command.rich_help_panel = _panel
     app.add_typer(_commands)
+cli_catalog.app.add_typer(cli_enforce.app)
 app.add_typer(cli_catalog.app, name="catalog", rich_help_panel=INSTALLATION)
 app.add_typer(cli_keys.app, name="keys", rich_help_panel=INSTALLATION)
 app.add_typer(cli_dev.app, name="dev", rich_help_panel=INSTALLATION)

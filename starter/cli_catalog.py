@@ -71,4 +71,5 @@ def _words(catalogue: "Catalogue") -> str:
             f"  approvers   {', '.join(entry.approval.approvers)}",
         )
         blocks.append("\n".join(lines))
+    blocks += [f"a freeze is lifted by two of {', '.join(catalogue.operators)}"] if catalogue.operators else []
     return "\n\n".join(blocks)

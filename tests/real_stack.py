@@ -132,9 +132,9 @@ def instant(line: dict[str, Any]) -> datetime:
 
 @asynccontextmanager
 async def running_stack(folder: Path) -> AsyncIterator[RealStack]:
-    """A whole stack with its state in `folder`, ended with the block."""
+    """A whole stack with its state in `folder`, ended with the block. The environment points to it meanwhile."""
+    home, before = Home(folder), dict(os.environ)
     os.environ[STATE_VARIABLE] = str(folder)
-    home = Home(folder)
     with home.changing():
         pass
     try:
@@ -145,3 +145,4 @@ async def running_stack(folder: Path) -> AsyncIterator[RealStack]:
         await asyncio.to_thread(stop_stack, home, 5.0)
         for name in (STATE_VARIABLE, *home.pointers()):
             os.environ.pop(name, None)
+            os.environ |= {name: before[name]} if name in before else {}

@@ -7,6 +7,7 @@ import pytest
 
 from activities.catalogue_files import CatalogueError, CatalogueFolder, catalogue_digest, load_catalogue
 from activities.catalogue_yaml import MAX_BYTES
+from domain.canonical import digest
 from domain.errors import InvalidInputError
 from sandbox.jira.people import SEEDS as JIRA_SEEDS
 from sandbox.okta.seeds import PEOPLE as OKTA_PEOPLE
@@ -77,6 +78,25 @@ def test_digest_ignores_comments_order_and_files(folder: Path) -> None:
     assert catalogue_digest(load_catalogue(folder)) != before
 
 
+def test_digest_tells_of_operators_only_where_there_are_any(folder: Path) -> None:
+    """A pin from before anybody could be named goes on fitting, and who may lift a freeze is pinned with the rest."""
+    catalogue = load_catalogue(folder)
+    before = catalogue_digest(catalogue)
+    assert before == digest(catalogue.model_dump(mode="json", exclude={"operators"}))
+    edit(folder, "site: acme", "site: acme\noperators: [ada, ben]")
+    assert catalogue_digest(load_catalogue(folder)) != before
+
+
+def test_faults_of_operators_hide_no_other_and_invent_none(folder: Path) -> None:
+    """A list that is none, and an operator whose own entry is wrong, are told once, beside what else is wrong."""
+    edit(folder, "[admins]", "[nobodys]")
+    edit(folder, "site: acme", "site: acme\noperators: {}")
+    assert ["operators" in told for told in faults_of(folder)] == [True, False]
+    edit(folder, "operators: {}", "operators: [ada, cleo]")
+    (folder / "more.yaml").write_text("people:\n  cleo: {name: Cleo}\n")
+    assert [told.split(": ")[1] for told in faults_of(folder)] == ["entitlements.admin.targets", "people.cleo.jira"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
@@ -107,6 +127,9 @@ def test_digest_ignores_comments_order_and_files(folder: Path) -> None:
         ("[admins]", "[nobodys]", "12: entitlements.admin.targets: target 'nobodys' is not defined; add it under"),
         ("[ada]", "[zoe]", "13: entitlements.admin.requesters: person 'zoe' is not in people; add the link or"),
         ("[ben]", "[ada]", "14: entitlements.admin.approval.approvers: its one requester is its one approver"),
+        ("site: acme", "site: acme\noperators: ada", "2: operators: input should be a valid tuple, and it is 'ada'"),
+        ("site: acme", "site: acme\noperators: [ada, zoe]", "2: operators: person 'zoe' is not in people"),
+        ("site: acme", "site: acme\noperators: [ada]", "2: operators: one operator cannot lift a freeze"),
     ],
 )
 def test_fault_is_told_with_file_line_path_and_remedy(folder: Path, old: str, new: str, fault: str) -> None:

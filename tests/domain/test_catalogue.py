@@ -63,6 +63,8 @@ def test_finds_no_fault_in_a_sound_catalogue() -> None:
         ),
         (lambda c: at(c, *ENTRY, "extension").update(each="3h"), (*ENTRY, "extension"), "each is longer than total"),
         (lambda c: at(c, "people", "people", "dan").update(jira=[BEN]), ("people",), "linked with ben and dan"),
+        (lambda c: c.update(operators=["ada", "ben", "eve"]), ("operators",), "person 'eve' is not in people"),
+        (lambda c: c.update(operators=["ben", "ben"]), ("operators",), "one operator cannot lift a freeze"),
     ],
 )
 def test_names_each_fault_with_its_path(
@@ -227,6 +229,14 @@ def test_keeps_the_entry_digest_when_a_target_is_watched_otherwise(field: str, v
     changed = broken(lambda plain: at(plain, "targets", "prod-admins").update({field: value}))
     assert changed != catalogue()
     assert changed.entry_digest("prod-admin") == catalogue().entry_digest("prod-admin")
+
+
+def test_keeps_every_entry_digest_when_operators_are_named() -> None:
+    """Who may lift a freeze is in no approval: nothing in flight becomes void. Nobody may who is not named."""
+    assert catalogue().operators == ()
+    named = broken(lambda plain: plain.update(operators=["ada", "ben"]))
+    assert find_faults(named) == []
+    assert named.entry_digest("prod-admin") == catalogue().entry_digest("prod-admin")
 
 
 def test_observes_a_target_and_excepts_nobody_unless_it_says_otherwise() -> None:

@@ -9,8 +9,6 @@ import pytest
 from temporalio.client import Client
 
 from activities.evidence import GONE, marker_of
-from activities.integrations.jira_settings import JiraSettings
-from activities.integrations.jira_tickets import JiraTickets
 from activities.key_files import write_new_keys
 from activities.records import TicketRecords, judge_writer
 from activities.registry import load_keys
@@ -20,11 +18,10 @@ from domain.ids import TicketRef, request_workflow_id
 from domain.messages import Fact, RequestInput
 from sandbox.client import SandboxClient
 from tests.e2e.cli_process import as_bot, asked, nightlatch
+from tests.e2e.installation import control_of, installed, tickets_of
 from tests.e2e.telling import ENDS_AT, TellingRequest, dev_server, telling_request, to
 from tests.sandbox_process import SandboxProcess, running_sandbox
 from tests.specs_gate import SPECS_AT_HAND, assert_official
-
-BOT = "712020:nightlatch-bot-0000-0000-0000-000000000008"
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +104,13 @@ async def test_list_filters_by_what_the_example_catalogue_calls_its_targets(
     assert (said.code, "name one of opening, pending" in said.err) == (2, True)
 
 
+@pytest.mark.usefixtures("running")
+async def test_stuck_says_when_no_removal_is_late(temporal: Client) -> None:
+    """An active request is none; exit code 0, so that a script can watch it."""
+    said = await nightlatch("stuck", env=to(temporal))
+    assert (said.code, said.out) == (0, "no removal is late\n"), said
+
+
 async def test_request_without_a_worker_is_told_as_not_reachable(temporal: Client) -> None:
     """A request that nobody works on cannot answer; that is no statement about its access."""
     ticket = TicketRef(site="demo", issue_id="4711", key="SEC-78")
@@ -123,28 +127,6 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("keys") / "keys"
     write_new_keys(folder)
     return folder
-
-
-async def installed(sandbox: SandboxProcess, keys: Path) -> dict[str, str]:
-    """The environment of an installation that signs with `keys`; its control ticket is the sandbox's own."""
-    control = await as_bot(sandbox, "GET", "/issue/SEC-1")
-    jira = {"URL": f"{sandbox.base_url}/jira", "EMAIL": "nightlatch-bot@example.com", "TOKEN": "nightlatch-bot-token"}
-    jira |= {"SITE": "demo", "OWN_ACCOUNT": BOT, "PROJECT": "SEC"}
-    return {
-        **{f"NIGHTLATCH_JIRA__{name}": value for name, value in jira.items()},
-        "NIGHTLATCH_SITE": "demo",
-        "NIGHTLATCH_CATALOGUE": "catalog",
-        "NIGHTLATCH_CONTROL_ISSUE_ID": control["id"],
-        "NIGHTLATCH_CONTROL_ISSUE_KEY": control["key"],
-        "NIGHTLATCH_KEYS__TRUSTED": str(keys / "trusted.json"),
-        "NIGHTLATCH_KEYS__JUDGE": str(keys / "judge.seed"),
-    }
-
-
-def tickets_of(env: dict[str, str]) -> JiraTickets:
-    prefix = "NIGHTLATCH_JIRA__"
-    settings = {name.removeprefix(prefix).lower(): value for name, value in env.items() if name.startswith(prefix)}
-    return JiraTickets(JiraSettings.model_validate(settings))
 
 
 async def test_setup_writes_the_first_word_once_and_lifts_no_freeze(
@@ -215,7 +197,7 @@ async def test_why_finds_what_is_kept_of_a_deleted_ticket(sandbox: SandboxProces
     tickets = tickets_of(env)
     signing = load_keys(KeySettings(trusted=keys / "trusted.json", scribe=keys / "scribe.seed"))
     assert signing.scribe
-    control = TicketRef(site="demo", issue_id=env["NIGHTLATCH_CONTROL_ISSUE_ID"], key="SEC-1")
+    control = control_of(env)
     records = TicketRecords(tickets, signing.trusted)
     fact = Fact(fact_id="ending", kind=RecordKind.ENDING, at=ENDS_AT, facts={"reason": "it was revoked"})
     for ticket in (gone, other):

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from domain.errors import InvalidError, RateLimitedError
+from domain.errors import ForbiddenError, InvalidError, RateLimitedError
 from tests.house import House
 from tests.workflows import phases
 from tests.workflows.phases import Case
@@ -10,6 +10,10 @@ from tests.workflows.stories import assert_proved_gone, close
 from workflows.options import STUCK_AFTER
 
 A_SECOND, PUT_OFF = timedelta(seconds=1), timedelta(minutes=10)
+HOURS, AN_HOUR = 2, timedelta(hours=1)
+AT_MOST_APART = timedelta(seconds=4)
+ROUNDING = timedelta(seconds=2)
+"""The jumping server moves in whole seconds."""
 
 
 async def late(house: House) -> Case:
@@ -40,6 +44,26 @@ async def test_late_removal_pages_again_and_again_and_says_when_it_is_over(jumpi
     assert {alarm.key for alarm in house.pager.told} == {first.key}
     assert first.since == second.since
     assert first.key.startswith(house.lease_id())
+
+
+async def test_provider_that_refuses_for_hours_is_used_within_seconds_once_it_is_back(jumping_house: House) -> None:
+    """However long and often it has refused: the next attempt comes within 4 s, but where the vendor itself asks for patience."""
+    house = jumping_house
+    async with house.working():
+        case = await late(house)
+        house.provider.fail("revoke", RateLimitedError("429", delay=AN_HOUR))
+        for _ in range(HOURS):
+            await house.jump(house.lease(), AN_HOUR)
+        assert house.is_member()
+        house.provider.fail("revoke", ForbiddenError("403: our role was taken away"), times=1)
+        await house.jump(house.lease(), AN_HOUR)
+        await house.until(lambda: not house.is_member())
+        await close(house, case.request)
+    assert_proved_gone(house, case.ticket)
+    (removed,) = house.ledger("removed")
+    assert removed.at - house.pager.told[0].since > HOURS * AN_HOUR
+    refused_at = max(each.at for each in house.ledger("sessions_ended") if each.at < removed.at - A_SECOND)
+    assert removed.at - refused_at < AT_MOST_APART + ROUNDING
 
 
 async def test_removal_in_time_pages_nobody(jumping_house: House) -> None:

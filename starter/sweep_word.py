@@ -1,0 +1,69 @@
+"""What a sweep says on the control ticket when it is done, and to people when it had to do something."""
+
+import json
+from datetime import datetime
+
+from pydantic import ValidationError
+
+from activities.ports import Pager, TicketSystem
+from domain.canonical import KeyRing, Signature, SigningKey
+from domain.errors import NightlatchError, SignatureRefusedError
+from domain.freeze import seal_text
+from domain.ids import ProviderInstance, TicketRef
+from domain.messages import Alarm
+from domain.signed import Signed
+from domain.sweep import PROPERTY, SweepReport, SweepWord
+
+ALARM_KEY = "sweep"
+
+
+async def write_word(
+    tickets: TicketSystem, control: TicketRef, keys: KeyRing, scribe: SigningKey, report: SweepReport
+) -> None:
+    """Say for each instance that it was looked at to the end; an instance that was not keeps its older word.
+
+    Raises:
+        VendorError: the control ticket did not take it.
+    """
+    standing = await read_word(tickets, control, keys)
+    looked_at = dict(standing.looked_at) if standing is not None else {}
+    word = SweepWord(ticket=control, looked_at=looked_at | _looked_at(report))
+    await tickets.write_property(control, PROPERTY, seal_text(Signed.seal(word, scribe)))
+
+
+async def read_word(tickets: TicketSystem, control: TicketRef, keys: KeyRing) -> SweepWord | None:
+    """The word that stands there; None where there is none that verifies.
+
+    Raises:
+        VendorError: the control ticket cannot be read.
+    """
+    text = (await tickets.read_properties(control, PROPERTY)).get(PROPERTY)
+    try:
+        plain = json.loads(text or "")
+        sealed = Signed(payload=plain["payload"], signature=Signature(key_id=plain["key"], value=plain["sig"]))
+        word = sealed.open(SweepWord, keys)
+    except (ValueError, KeyError, TypeError, RecursionError, ValidationError, SignatureRefusedError):
+        return None
+    return word if word.ticket.issue_id == control.issue_id else None
+
+
+async def page_for(pager: Pager, control: TicketRef, report: SweepReport) -> str:
+    """Wake people where the engine had left something, or something was left. Says why nobody was woken, if so."""
+    ours = [each for each in report.removed if each.was_ours]
+    if not ours and not report.faults:
+        return ""
+    told = [f"{len(ours)} that the engine had left were taken away"] if ours else []
+    told += report.faults[:5]
+    alarm = Alarm(key=ALARM_KEY, summary=f"sweep: {'; '.join(told)}"[:400], ticket=control.key, since=report.began_at)
+    try:
+        await pager.page(alarm)
+    except NightlatchError as error:
+        return f"nobody was paged: {error}"
+    return ""
+
+
+def _looked_at(report: SweepReport) -> dict[ProviderInstance, datetime]:
+    if report.problems:
+        return {}
+    broken = {target.instance for target in report.targets if target.problem}
+    return {target.instance: report.began_at for target in report.targets if target.instance not in broken}

@@ -1,0 +1,83 @@
+"""What a ticket's own records tell of a lease: its end, its ending, its proof."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from domain.canonical import KeyRing, KeyRole, SigningKey
+from domain.catalogue import TargetKind
+from domain.evidence import Record, RecordKind, read_verified, signing_role, to_segments, write_record
+from domain.ids import TicketRef
+from domain.ledger import Claim, read_claim
+from domain.values import render_instant
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TICKET = TicketRef(site="example", issue_id="10042", key="SEC-42")
+LEASE = "lease:okta/prod/group/00gadmin/00ualice"
+RUN = "0198-run"
+KEYS = {role: SigningKey.from_seed(bytes([number]) * 32, role) for number, role in enumerate(KeyRole, 1)}
+RING = KeyRing(keys=tuple(key.public for key in KEYS.values()))
+
+
+def chain(writer: str, *told: tuple[RecordKind, Mapping[str, Any]]) -> tuple[Record, ...]:
+    records: tuple[Record, ...] = ()
+    for number, (kind, facts) in enumerate(told):
+        record = write_record(
+            ticket=TICKET,
+            writer=writer,
+            record_id=str(number),
+            kind=kind,
+            at=NOW + timedelta(minutes=number),
+            facts={"run": RUN, **facts},
+            chain=records,
+            key=KEYS[signing_role(kind)],
+        )
+        records = (*records, record)
+    return records
+
+
+def until(hours: int) -> str:
+    return render_instant(NOW + timedelta(hours=hours))
+
+
+ARMED = (RecordKind.ARMED, {"until": until(1), "kind": TargetKind.OKTA_GROUP.value, "name": "admin"})
+
+
+def claim(judged: tuple[Record, ...], told: tuple[Record, ...] = ()) -> Claim:
+    read = read_claim(TICKET, LEASE, judged, told, is_whole=True)
+    assert read is not None
+    return read
+
+
+def test_end_is_that_of_the_last_extension_that_stands() -> None:
+    """One that was voided moves nothing."""
+    extended = (RecordKind.EXTENDED, {"wish": "w1", "until": until(2)})
+    voided = (RecordKind.EXTENDED, {"wish": "w2", "until": until(3)})
+    void = (RecordKind.EXTENSION_VOID, {"wish": "w2", "until": until(2)})
+    read = claim(chain(f"judge/{LEASE}", ARMED, extended, voided, void))
+    assert (read.until, read.armed_at, read.target_name) == (NOW + timedelta(hours=2), NOW, "admin")
+
+
+def test_ending_and_proof_are_those_of_the_run_that_was_armed() -> None:
+    """What an earlier run told ends nothing of this one."""
+    judged = chain(f"judge/{LEASE}", ARMED)
+    foreign = chain(LEASE, (RecordKind.ENDING, {"run": "other"}), (RecordKind.PROVED, {"run": "other"}))
+    own = chain(LEASE, (RecordKind.ACTIVE, {}), (RecordKind.ENDING, {}), (RecordKind.PROVED, {}))
+    assert (claim(judged, foreign).ended_at, claim(judged, foreign).is_open) == (None, True)
+    assert (claim(judged, own).ended_at, claim(judged, own).is_open) == (NOW + timedelta(minutes=1), False)
+
+
+def test_nothing_is_claimed_where_nothing_was_armed() -> None:
+    assert read_claim(TICKET, LEASE, (), chain(LEASE, (RecordKind.ACTIVE, {})), is_whole=True) is None
+
+
+def test_chain_is_believed_up_to_the_record_that_does_not_verify() -> None:
+    """What was signed before somebody meddled still says what was ours; and why the rest is not believed is told."""
+    records = chain(f"judge/{LEASE}", ARMED, (RecordKind.EXTENDED, {"wish": "w1", "until": until(2)}))
+    (segment,) = to_segments(records)
+    broken = segment.replace(until(2), until(9))
+    assert read_verified([segment], TICKET, f"judge/{LEASE}", RING) == (records, None)
+    kept, fault = read_verified([broken], TICKET, f"judge/{LEASE}", RING)
+    assert (kept, fault is None) == (records[:1], False)
+    kept, fault = read_verified([segment, "nonsense"], TICKET, f"judge/{LEASE}", RING)
+    assert (kept, str(fault)) == (records, f"the evidence of judge/{LEASE} on example/10042 cannot be read")
