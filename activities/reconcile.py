@@ -110,6 +110,7 @@ class ReconcileActivities:
                     leased=tuple(leased.values()),
                     read_until=max(since, now - LIST_LAG),
                     problem=problem,
+                    control=self._control.key,
                 )
 
     @activity.defn(name="look_at_target")

@@ -74,13 +74,16 @@ class LeasedTarget(Value):
 class Memory(Value):
     """`listed`: target -> its last complete listing. `known`: lease id -> what was found before and is not over.
 
-    `leased`: the targets of leases, known up to `read_until`.
+    `leased`: the targets of leases, known up to `read_until`. `unlisted`: target -> since when it could not be listed.
+    `said`: what people were woken for and is not over -> when they were told last.
     """
 
     listed: Mapping[str, Instant] = {}
     known: Mapping[str, Known] = {}
     leased: tuple[LeasedTarget, ...] = ()
     read_until: Instant | None = None
+    unlisted: Mapping[str, Instant] = {}
+    said: Mapping[str, Instant] = {}
 
 
 class WatchInput(Value):
@@ -89,12 +92,16 @@ class WatchInput(Value):
 
 
 class WatchResult(Value):
-    """What to look at, and what of the engine's list is known now. `problem`: why the catalogue's targets are not among them."""
+    """What to look at, and what of the engine's list is known now. `problem`: why the catalogue's targets are not among them.
+
+    `control`: the key of the control ticket, where people are sent.
+    """
 
     targets: tuple[WatchedTarget, ...]
     leased: tuple[LeasedTarget, ...]
     read_until: Instant
     problem: str = ""
+    control: str = ""
 
 
 class LookInput(Value):

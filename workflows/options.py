@@ -94,6 +94,11 @@ def reconciling(summary: str) -> ActivityOptions:
     }
 
 
+def waking(summary: str) -> ActivityOptions:
+    """As `paging`, and no longer than a run of the reconciler can wait: the next one says it again."""
+    return paging(summary) | {"schedule_to_close_timeout": timedelta(seconds=10)}
+
+
 def following(summary: str) -> ActivityOptions:
     """Waiting for another lease to end: as long as that takes, told alive by heartbeats."""
     return _tickets(summary) | {"start_to_close_timeout": timedelta(days=365), "retry_policy": _patient()}

@@ -13,6 +13,7 @@ from temporalio.exceptions import ActivityError
 
 from activities.reconcile import ReconcileActivities
 from domain.catalogue import SURFACES
+from domain.concern import concerns_of
 from domain.drift import UNSEEN, Finding, Known, confirmed, remember, urgent_first, within
 from domain.errors import SignatureRefusedError
 from domain.ids import TargetRef
@@ -32,6 +33,7 @@ from domain.watch import (
 from workflows import options, words
 from workflows.asking import ask, read
 from workflows.failures import cause_of
+from workflows.waking import wake
 
 SECOND_LOOK_AFTER = timedelta(seconds=5)
 """At least; longer where a provider's reads lag further behind its writes."""
@@ -75,11 +77,19 @@ class ReconcileWorkflow:
         async with asyncio.TaskGroup() as group:
             for target in watched.targets:
                 group.create_task(self._reconcile(target, _known_of(target, memory)))
-        names = {str(target.ref) for target in watched.targets}
+        now, names = workflow.now(), {str(target.ref) for target in watched.targets}
         listed = {name: at for name, at in memory.listed.items() if name in names} | self._listed
+        unlisted = {name: memory.unlisted.get(name, now) for name in names - self._listed.keys()}
+        reports = {str(ref): report for ref, report in self._reports.items()}
+        concerns = concerns_of(reports, listed, unlisted, now)
         return ReconcileReport(
             memory=Memory(
-                listed=listed, known=_bounded(self._known), leased=watched.leased, read_until=watched.read_until
+                listed=listed,
+                known=_bounded(self._known),
+                leased=watched.leased,
+                read_until=watched.read_until,
+                unlisted=unlisted,
+                said=await wake(concerns, memory.said, watched.control),
             ),
             targets=tuple(self._reports[target.ref] for target in watched.targets),
             problem=watched.problem,

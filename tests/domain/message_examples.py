@@ -175,7 +175,12 @@ WATCHED = w.WatchedTarget(
 LEASED = w.LeasedTarget(kind=TargetKind.OKTA_GROUP, ref=ORDER.grantee.target, name="prod admins", leased_at=NOW)
 KNOWN = Known(since=ASKED_AT, was_ours=True)
 MEMORY = w.Memory(
-    listed={str(ORDER.grantee.target): NOW}, known={LEASE_ID: KNOWN}, leased=(LEASED,), read_until=ASKED_AT
+    listed={str(ORDER.grantee.target): NOW},
+    known={LEASE_ID: KNOWN},
+    leased=(LEASED,),
+    read_until=ASKED_AT,
+    unlisted={str(ORDER.grantee.target): NOW},
+    said={f"unwatched:{ORDER.grantee.target}": NOW},
 )
 FINDING = Finding(
     lease_id=LEASE_ID,
@@ -197,7 +202,9 @@ WATCH_EXAMPLES: tuple[BaseModel, ...] = (
     KNOWN,
     MEMORY,
     w.WatchInput(instance="okta/prod", memory=MEMORY),
-    w.WatchResult(targets=(WATCHED,), leased=(LEASED,), read_until=NOW, problem="the catalogue cannot be read"),
+    w.WatchResult(
+        targets=(WATCHED,), leased=(LEASED,), read_until=NOW, problem="the catalogue cannot be read", control="SEC-1"
+    ),
     w.LookInput(target=WATCHED, known={LEASE_ID: KNOWN}),
     w.TargetLook(listed_at=NOW, members=2, ours=(LEASE_ID,), findings=(FINDING,), more=1),
     w.RemedyInput(target=WATCHED, finding=FINDING, known=KNOWN),

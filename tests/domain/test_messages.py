@@ -15,7 +15,7 @@ from tests.domain.message_examples import EXAMPLES, PINS
 
 PINNED: dict[str, Any] = json.loads(PINS.read_text())
 KINDS = {type(example).__name__: type(example) for example in EXAMPLES}
-FREE = {"facts", "listed", "known"}
+FREE = {"facts", "listed", "known", "unlisted", "said"}
 """Fields whose keys are not names of fields."""
 
 BY_NAME = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: type(example).__name__)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -122,6 +123,45 @@ async def test_memory_of_thousands_is_handed_on_whole(house: House) -> None:
     async with house.working():
         report = await reconcile_after(house, ReconcileReport(memory=Memory(known=known)))
     assert report.memory.known == known
+
+
+async def test_target_that_cannot_be_listed_for_three_intervals_wakes_people_once_an_hour(house: House) -> None:
+    """They hear of each such target, again when an hour has passed, and when it is over."""
+    key, now = f"unwatched:{house.target()}", datetime.now(UTC)
+    listed = {str(house.target()): now - timedelta(minutes=2)}
+    house.provider.fail("list_holders", RetryableError("503"))
+    async with house.working():
+        quiet = await reconcile_after(house, ReconcileReport(memory=Memory(listed=listed)))
+        assert house.pager.told == []
+        long_ago = {name: at - timedelta(minutes=2) for name, at in quiet.memory.listed.items()}
+        memory = quiet.memory.model_copy(update={"listed": long_ago})
+        first = await reconcile_after(house, ReconcileReport(memory=memory))
+        (alarm,) = house.pager.told
+        assert (alarm.key, "503" in alarm.summary, alarm.since) == (key, True, long_ago[str(house.target())])
+        assert (await reconcile_after(house, first)).memory.said == first.memory.said
+        assert len(house.pager.told) == 1
+        memory = first.memory.model_copy(update={"said": {key: now - timedelta(hours=1)}})
+        again = await reconcile_after(house, ReconcileReport(memory=memory))
+        assert [alarm.key for alarm in house.pager.told] == [key, key]
+        house.provider.succeed("list_holders")
+        over = await reconcile_after(house, again)
+    assert (house.pager.told[-1].over, over.memory.said, over.memory.unlisted) == (True, {}, {})
+
+
+async def test_pager_that_fails_fails_no_run_and_is_tried_again(house: House) -> None:
+    """What people could not be told is told by the next run; a target that was never listed counts from its first failure."""
+    unlisted = {
+        str(house.target(name)): datetime.now(UTC) - timedelta(minutes=4) for name in ("admin", "left", "right")
+    }
+    house.provider.fail("list_holders", RetryableError("503"))
+    house.pager.failure = RetryableError("the pager answered 500")
+    async with house.working():
+        report = await reconcile_after(house, ReconcileReport(memory=Memory(unlisted=unlisted)))
+        assert (report.memory.said, report.memory.unlisted) == ({}, unlisted)
+        house.pager.failure = None
+        report = await reconcile_after(house, report)
+    assert report.memory.said.keys() == {alarm.key for alarm in house.pager.told}
+    assert len(house.pager.told) == 3
 
 
 @pytest.mark.parametrize("last", ["no report", {"memory": {"listed": "never"}}])
