@@ -23,7 +23,15 @@ from domain.errors import (
     VendorError,
 )
 from domain.evidence import RecordKind
-from domain.messages import GrantInput, GrantResult, LeaseOrder, LookResult, PairInput, RevokeResult, SessionsResult
+from domain.lease_messages import (
+    GrantInput,
+    GrantResult,
+    LeaseOrder,
+    LookResult,
+    PairInput,
+    RevokeResult,
+    SessionsResult,
+)
 from domain.signed import Signed
 from domain.values import Instant
 from domain.warrant import FREEZE_RECHECK_AGE, Warrant, WarrantKind, admit

@@ -19,8 +19,9 @@ from domain.catalogue import Catalogue
 from domain.errors import GRANT_NEVER_RETRIED, NotFoundError, SignatureRefusedError
 from domain.evidence import Record, RecordKind
 from domain.extension import find_wishes, judge_extension, latest_end
+from domain.lease_messages import ArmExtensionInput, ArmInput, ArmResult, LeaseOrder, VoidExtensionInput
 from domain.ledger import ends_in_force
-from domain.messages import ArmExtensionInput, ArmInput, ArmResult, EvidenceResult, Fact, LeaseOrder, VoidExtensionInput
+from domain.paper import EvidenceResult, Fact
 from domain.signed import Signed
 from domain.terms import Refused, RequestTerms, resolve_terms
 from domain.ticket import TicketView

@@ -4,7 +4,7 @@ from temporalio import activity
 
 from activities.ports import RunInspector
 from domain.errors import RetryableError, SignatureRefusedError
-from domain.messages import LeaseOrder
+from domain.lease_messages import LeaseOrder
 from domain.queues import Queue, prefix_of, queue_name
 
 LEASE_TYPE = "LeaseWorkflow"

@@ -18,7 +18,8 @@ from activities.callers import LEASE_TYPE, is_lease
 from activities.failures import INVALID_INPUT
 from activities.heartbeats import beating
 from activities.ports import RunFacts
-from domain.messages import FollowResult, HolderInput, HolderResult, LeaseOrder, LeaseOutcome
+from domain.lease_messages import LeaseOrder, LeaseOutcome
+from domain.messages import FollowResult, HolderInput, HolderResult
 from domain.queues import Queue, prefix_of, queue_name
 from domain.search import STATE, SUBJECT, TARGET, TICKET
 from domain.signed import Signed

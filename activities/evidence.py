@@ -11,7 +11,7 @@ from domain.canonical import KeyRing, SigningKey, digest
 from domain.errors import InvalidError, NotFoundError, SignatureRefusedError
 from domain.evidence import JUDGE_KINDS, WITNESSED_KINDS, Record, RecordKind
 from domain.ids import TicketRef
-from domain.messages import EvidenceInput, EvidenceResult, Fact, TicketFields
+from domain.paper import EvidenceInput, EvidenceResult, Fact, TicketFields
 from domain.witness import Observation, Presence, Receipt
 
 ACTIVE = "active"

@@ -21,7 +21,6 @@ from domain.messages import (
     ArmedInput,
     ArmedLease,
     ArmedResult,
-    Fact,
     JudgeInput,
     JudgeResult,
     OpenInput,
@@ -29,6 +28,7 @@ from domain.messages import (
     WishesInput,
     WishesResult,
 )
+from domain.paper import Fact
 from domain.terms import Refused, RequestTerms, resolve_terms
 from domain.ticket import TicketView
 from domain.values import parse_instant, render_instant

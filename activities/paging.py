@@ -5,7 +5,7 @@ from temporalio import activity
 from activities.failures import told_to_temporal
 from activities.heartbeats import beating
 from activities.ports import Pager
-from domain.messages import Alarm, PageResult
+from domain.paper import Alarm, PageResult
 
 
 class PagingActivities:

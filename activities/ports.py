@@ -7,7 +7,7 @@ from typing import Protocol
 from activities.send_window import SendWindow
 from domain.catalogue import Catalogue, TargetKind
 from domain.ids import SubjectRef, TargetRef, TicketRef
-from domain.messages import Alarm
+from domain.paper import Alarm
 from domain.ticket import TicketComment, TicketRules, TicketView
 from domain.values import Instant, Value
 from domain.warrant import Warrant

@@ -34,7 +34,7 @@ from domain.drift import (
 )
 from domain.errors import InvalidInputError
 from domain.ids import LeaseId, TargetRef, TicketRef, request_workflow_id
-from domain.messages import LeaseOrder
+from domain.lease_messages import LeaseOrder
 from domain.queues import Queue, prefix_of, queue_name
 from domain.search import STATE, TARGET
 from domain.terms import Grantee

@@ -9,7 +9,7 @@ from domain.canonical import KeyRing, SigningKey, digest
 from domain.errors import InvalidInputError, MalformedError, SignatureRefusedError
 from domain.evidence import Record, RecordKind, property_key, read_chain, read_verified, to_segments, write_record
 from domain.ids import TicketRef
-from domain.messages import Fact
+from domain.paper import Fact
 
 PREFIX = "nightlatch."
 

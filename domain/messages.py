@@ -1,22 +1,20 @@
-"""Everything that crosses a process boundary inside Temporal. Messages only grow: fields are appended with defaults, never renamed."""
+"""What a request says to its activities and to whoever asks it. Messages only grow: fields are appended with defaults, never renamed."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
 from domain.approval import ApprovalVerdict, AskedRound
 from domain.canonical import KeyRing
-from domain.catalogue import Surface, TargetKind
-from domain.evidence import RecordKind
+from domain.catalogue import TargetKind
 from domain.extension import ExtensionVerdict
 from domain.ids import TicketRef
-from domain.lease import EndReason, LeaseState, Sent
+from domain.lease import LeaseState
+from domain.lease_messages import LeaseOutcome
 from domain.request import RequestOutcome, RequestState
-from domain.signed import Signed
-from domain.terms import Grantee, RequestTerms
+from domain.terms import RequestTerms
 from domain.values import Instant, Value
-from domain.witness import Proof, SessionsEnded
 
 
 class RequestInput(Value):
@@ -81,177 +79,6 @@ class JudgeResult(Value):
     armed_until: Instant | None = None
 
 
-class LeaseOrder(Value):
-    """Input of a lease: all that revoking ever needs, frozen. It is authority for nothing: adding needs a warrant.
-
-    `terms_digest` is the question that was answered, and what the judge is asked to confirm. An `end_only` lease never grants;
-    `why` says who wanted it, for people.
-    """
-
-    ticket: TicketRef
-    request_id: str
-    grantee: Grantee
-    entitlement: str
-    terms_digest: str
-    expires_at: Instant
-    never_after: Instant
-    keys: KeyRing
-    surface: Surface
-    end_only: bool = False
-    why: str = ""
-
-
-class PairInput(Value):
-    """One target and subject, for the activities that look or take away."""
-
-    order: LeaseOrder
-
-
-class LookResult(Value):
-    """`observation` is an `Observation`; `refusals` say why the pair cannot be granted (group rules, inactive user, ...)."""
-
-    observation: Signed
-    refusals: tuple[str, ...] = ()
-
-
-class ArmInput(Value):
-    order: LeaseOrder
-
-
-class ArmResult(Value):
-    """A sealed `Warrant`, or the reasons why there is none."""
-
-    warrant: Signed | None = None
-    refused: tuple[str, ...] = ()
-
-
-class GrantInput(Value):
-    order: LeaseOrder
-    warrant: Signed
-
-
-class GrantResult(Value):
-    """`receipt` is a `Receipt`; `observation` the read-back that followed it."""
-
-    receipt: Signed
-    observation: Signed
-
-
-class RevokeResult(Value):
-    """`observation` is the look after the removal; `receipt` is missing when the pair was already absent."""
-
-    observation: Signed
-    receipt: Signed | None = None
-    sessions: SessionsEnded = SessionsEnded.FAILED
-    sessions_note: str = ""
-
-
-class SessionsResult(Value):
-    """`receipt` is a `Receipt` that says what was achieved."""
-
-    sessions: SessionsEnded
-    note: str = ""
-    receipt: Signed | None = None
-
-
-class ExtensionOffer(Value):
-    """Request to lease: move your provider's deadline, then wait for the commit. Order: judged wish, one at a time."""
-
-    wish_id: str
-    new_end: Instant
-
-
-class ExtensionCommit(Value):
-    """Request to lease: every target has prolonged (`commit`), or one has not and the old end stays."""
-
-    wish_id: str
-    commit: bool
-
-
-class ArmExtensionInput(Value):
-    order: LeaseOrder
-    wish_id: str
-    current_end: Instant
-    new_end: Instant
-
-
-class VoidExtensionInput(Value):
-    order: LeaseOrder
-    wish_id: str
-    end: Instant
-
-
-class LeaseNews(Value):
-    """Lease to request: what just became true. `wish_id` and `prolonged` answer an offer; `ending` says that it ends, and why.
-
-    `receipt` is the witness's word for a grant or a prolonging; without one, neither is believed.
-    """
-
-    lease_id: str
-    run_id: str
-    state: LeaseState
-    at: Instant
-    expires_at: Instant
-    wish_id: str = ""
-    prolonged: bool = False
-    note: str = ""
-    receipt: Signed | None = None
-    ending: str = ""
-
-
-class Fact(Value):
-    """One thing to be recorded once: `fact_id` is stable over retries, `comment` is what people read, if anything."""
-
-    fact_id: str
-    kind: RecordKind
-    at: Instant
-    facts: dict[str, Any] = {}
-    witness: tuple[Signed, ...] = ()
-    comment: str = ""
-
-
-class TicketFields(Value):
-    """What the ticket's own fields should say: empty means leave as it is. `transition_to`: active or closed."""
-
-    state: str = ""
-    active_from: Instant | None = None
-    active_until: Instant | None = None
-    transition_to: str = ""
-
-
-class EvidenceInput(Value):
-    """Facts of one writer, oldest first: the ticket is made to hold each of them once and in order. `final`: these are all."""
-
-    ticket: TicketRef
-    writer: str
-    facts: tuple[Fact, ...]
-    fields: TicketFields = TicketFields()
-    final: bool = False
-
-
-class EvidenceResult(Value):
-    records: int
-    head: str = ""
-
-
-class Alarm(Value):
-    """What people are woken for. `key`: the same for all that is said about one thing. `over`: it has passed by itself.
-
-    `times`: how often it has been said, this time included. `since`: when what is late was due.
-    """
-
-    key: str
-    summary: str
-    ticket: str
-    since: Instant
-    times: int = 1
-    over: bool = False
-
-
-class PageResult(Value):
-    sent: bool
-
-
 class WishesInput(Value):
     """Which wishes of the ticket to judge: those not in `seen`."""
 
@@ -266,26 +93,6 @@ class WishesInput(Value):
 class WishesResult(Value):
     verdicts: tuple[ExtensionVerdict, ...] = ()
     revoke_asked_by: str = ""
-
-
-class LeaseOutcome(Value):
-    """How a lease ended. `proof` is missing only when nothing was ever sent; `disclaimer` is then the witness's word for it.
-
-    `removed_at` and `proved_at` repeat the two looks for people; a parent believes the signed ones.
-    `unheard` are wishes that arrived and got no verdict before the end.
-    """
-
-    lease_id: str
-    run_id: str
-    reason: EndReason
-    sent: Sent
-    proof: Proof | None = None
-    disclaimer: Signed | None = None
-    removed_at: Instant | None = None
-    proved_at: Instant | None = None
-    sessions: SessionsEnded | None = None
-    note: str = ""
-    unheard: tuple[str, ...] = ()
 
 
 class RequestResult(Value):

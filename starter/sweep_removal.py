@@ -16,7 +16,7 @@ from domain.errors import NotFoundError, RateLimitedError, RetryableError, Vendo
 from domain.evidence import RecordKind
 from domain.ids import LeaseId, TicketRef
 from domain.ledger import Claim
-from domain.messages import Fact
+from domain.paper import Fact
 from domain.signed import Signed
 from domain.sweep import Removed
 from domain.values import whole_millis

@@ -10,7 +10,7 @@ from domain.canonical import KeyRing, Signature, SigningKey
 from domain.errors import NightlatchError, SignatureRefusedError
 from domain.freeze import seal_text
 from domain.ids import ProviderInstance, TicketRef
-from domain.messages import Alarm
+from domain.paper import Alarm
 from domain.signed import Signed
 from domain.sweep import PROPERTY, SweepReport, SweepWord
 

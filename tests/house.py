@@ -31,7 +31,8 @@ from domain.catalogue import (
 from domain.evidence import Record, read_chain
 from domain.freeze import PROPERTY, FreezeWord, seal_text
 from domain.ids import LeaseId, SubjectRef, TargetRef, TicketRef, request_workflow_id
-from domain.messages import LeaseOrder, RequestInput
+from domain.lease_messages import LeaseOrder
+from domain.messages import RequestInput
 from domain.persons import Directory, Person
 from domain.queues import Queue, queue_name
 from domain.signed import Signed

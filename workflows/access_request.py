@@ -11,15 +11,8 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from activities.judge import JudgeActivities
 from domain.errors import SignatureRefusedError
 from domain.extension import ExtensionVerdict
-from domain.messages import (
-    ArmedInput,
-    ExtendInput,
-    LeaseNews,
-    RequestInput,
-    RequestResult,
-    StatusView,
-    TimelineView,
-)
+from domain.lease_messages import LeaseNews
+from domain.messages import ArmedInput, ExtendInput, RequestInput, RequestResult, StatusView, TimelineView
 from domain.request import RequestEvent, RequestOutcome, RequestState
 from domain.search import EXPIRES_AT, STATE
 from domain.terms import RequestTerms

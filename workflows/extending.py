@@ -13,7 +13,9 @@ from domain.errors import SignatureRefusedError
 from domain.evidence import RecordKind
 from domain.extension import ExtensionVerdict
 from domain.ids import TicketRef
-from domain.messages import ExtensionCommit, ExtensionOffer, TicketFields, WishesInput, WishesResult
+from domain.lease_messages import ExtensionCommit, ExtensionOffer
+from domain.messages import WishesInput, WishesResult
+from domain.paper import TicketFields
 from domain.search import EXPIRES_AT
 from domain.terms import RequestTerms
 from domain.values import render_instant

@@ -17,15 +17,8 @@ from domain.durations import is_live, remaining
 from domain.errors import SignatureRefusedError
 from domain.evidence import RecordKind
 from domain.lease import EndReason, LeaseEvent, LeaseState, Sent
-from domain.messages import (
-    ArmInput,
-    ExtensionCommit,
-    ExtensionOffer,
-    GrantInput,
-    LeaseLine,
-    LeaseOrder,
-    LeaseOutcome,
-)
+from domain.lease_messages import ArmInput, ExtensionCommit, ExtensionOffer, GrantInput, LeaseOrder, LeaseOutcome
+from domain.messages import LeaseLine
 from domain.signed import Signed
 from domain.values import render_instant
 from domain.witness import Presence, Receipt, read_observation

@@ -12,7 +12,7 @@ from activities.engine import MEMO_WARRANT
 from domain.errors import NightlatchError, SignatureRefusedError
 from domain.evidence import RecordKind
 from domain.lease import EndReason, LeaseEvent, LeaseState, Sent, advance, must_revoke, open_lease
-from domain.messages import LeaseNews, LeaseOrder, PairInput
+from domain.lease_messages import LeaseNews, LeaseOrder, PairInput
 from domain.search import EXPIRES_AT, STATE
 from domain.signed import Signed
 from domain.warrant import Warrant

@@ -19,17 +19,8 @@ from activities.callers import LEASE_TYPE
 from activities.engine import EngineActivities, memo_of
 from domain.errors import SignatureRefusedError
 from domain.lease import LeaseState, Sent
-from domain.messages import (
-    ExtensionCommit,
-    ExtensionOffer,
-    Hint,
-    HolderInput,
-    HolderResult,
-    LeaseLine,
-    LeaseNews,
-    LeaseOrder,
-    LeaseOutcome,
-)
+from domain.lease_messages import ExtensionCommit, ExtensionOffer, LeaseNews, LeaseOrder, LeaseOutcome
+from domain.messages import Hint, HolderInput, HolderResult, LeaseLine
 from domain.queues import Queue
 from domain.search import EXPIRES_AT, STATE, SUBJECT, TARGET, TICKET
 from domain.warrant import WarrantKind

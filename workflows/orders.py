@@ -6,7 +6,8 @@ from domain.canonical import KeyRing
 from domain.catalogue import SURFACES
 from domain.extension import latest_end
 from domain.ids import LeaseId, TicketRef, request_workflow_id
-from domain.messages import ArmedLease, LeaseOrder
+from domain.lease_messages import LeaseOrder
+from domain.messages import ArmedLease
 from domain.terms import Grantee, RequestTerms
 
 

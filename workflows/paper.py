@@ -12,7 +12,7 @@ from activities.evidence import EvidenceActivities
 from domain.errors import SignatureRefusedError
 from domain.evidence import RecordKind
 from domain.ids import TicketRef
-from domain.messages import EvidenceInput, Fact, TicketFields
+from domain.paper import EvidenceInput, Fact, TicketFields
 from domain.signed import Signed
 from workflows import options
 from workflows.asking import ask

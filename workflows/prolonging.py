@@ -13,7 +13,7 @@ from activities.arming import ArmingActivities
 from domain.durations import is_live, remaining
 from domain.errors import SignatureRefusedError
 from domain.lease import EndReason, LeaseEvent
-from domain.messages import ArmExtensionInput, ExtensionCommit, ExtensionOffer, GrantInput, VoidExtensionInput
+from domain.lease_messages import ArmExtensionInput, ExtensionCommit, ExtensionOffer, GrantInput, VoidExtensionInput
 from domain.signed import Signed
 from domain.witness import Presence, read_observation
 from workflows import options, words

@@ -13,7 +13,7 @@ from activities.paging import PagingActivities
 from domain.errors import SignatureRefusedError
 from domain.evidence import RecordKind
 from domain.lease import LeaseEvent, Sent
-from domain.messages import Alarm, TicketFields
+from domain.paper import Alarm, TicketFields
 from domain.signed import Signed
 from domain.witness import Observation, Presence, Proof, SessionsEnded, sessions_action, verify_proof
 from workflows import options, words

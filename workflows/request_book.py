@@ -9,7 +9,9 @@ from domain.approval import ApprovalVerdict
 from domain.evidence import RecordKind
 from domain.extension import ExtensionVerdict
 from domain.ids import TicketRef, request_workflow_id
-from domain.messages import LeaseOutcome, RequestResult, StatusView, TicketFields, TimelineEntry
+from domain.lease_messages import LeaseOutcome
+from domain.messages import RequestResult, StatusView, TimelineEntry
+from domain.paper import TicketFields
 from domain.request import RequestEvent, RequestOutcome, RequestState, RequestStatus, advance
 from domain.terms import RequestTerms
 from domain.values import render_instant

@@ -10,7 +10,7 @@ from temporalio.exceptions import ActivityError
 from activities.paging import PagingActivities
 from domain.concern import Concern, to_say
 from domain.errors import SignatureRefusedError
-from domain.messages import Alarm
+from domain.paper import Alarm
 from workflows import options
 from workflows.asking import ask
 from workflows.failures import cause_of

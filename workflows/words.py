@@ -8,7 +8,8 @@ from datetime import datetime
 from domain.durations import render_duration
 from domain.evidence import RecordKind
 from domain.lease import EndReason, LeaseState, LeaseStatus
-from domain.messages import LeaseOrder, StatusView, TimelineEntry
+from domain.lease_messages import LeaseOrder
+from domain.messages import StatusView, TimelineEntry
 from domain.request import RequestOutcome
 from domain.watch import TargetReport
 

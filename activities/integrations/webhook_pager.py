@@ -7,7 +7,7 @@ import httpx
 from pydantic import ConfigDict, Field, SecretStr, field_validator
 
 from domain.errors import RetryableError
-from domain.messages import Alarm
+from domain.paper import Alarm
 from domain.values import StrictValue
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -32,7 +32,7 @@ class PagerSettings(StrictValue):
 
 
 class WebhookPager:
-    """Posts the alarm as it is (`Alarm` in domain/messages.py). `key` is the same for all that is said about one thing."""
+    """Posts the alarm as it is (`Alarm` in domain/paper.py). `key` is the same for all that is said about one thing."""
 
     def __init__(self, settings: PagerSettings) -> None:
         self._url = settings.url.get_secret_value()

@@ -25,16 +25,8 @@ from domain.evidence import Record
 from domain.extension import latest_end
 from domain.freeze import PROPERTY, FreezeWord, seal_text
 from domain.ids import TicketRef, request_workflow_id
-from domain.messages import (
-    ArmInput,
-    ArmResult,
-    GrantInput,
-    JudgeInput,
-    LeaseOrder,
-    OpenInput,
-    OpenResult,
-    PairInput,
-)
+from domain.lease_messages import ArmInput, ArmResult, GrantInput, LeaseOrder, PairInput
+from domain.messages import JudgeInput, OpenInput, OpenResult
 from domain.queues import Queue
 from domain.signed import Signed
 from domain.warrant import Warrant

@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.access import AccessActivities
 from domain.errors import ForbiddenError, OutcomeUnknownError, RateLimitedError, RetryableError
-from domain.messages import GrantInput, LookResult, PairInput
+from domain.lease_messages import GrantInput, LookResult, PairInput
 from domain.warrant import WarrantKind
 from domain.witness import Observation, Presence, Receipt, SessionsEnded
 from tests.activities.office import LEASE, OURS, RUN, Office

@@ -8,8 +8,8 @@ from temporalio.exceptions import ApplicationError
 from activities.records import judge_writer
 from domain.errors import RetryableError
 from domain.evidence import RecordKind
+from domain.lease_messages import ArmExtensionInput, ArmInput, ArmResult, GrantInput, LeaseOrder, VoidExtensionInput
 from domain.ledger import ends_in_force
-from domain.messages import ArmExtensionInput, ArmInput, ArmResult, GrantInput, LeaseOrder, VoidExtensionInput
 from domain.values import parse_instant
 from domain.warrant import Warrant
 from tests.activities.office import LEASE, RUN, Office

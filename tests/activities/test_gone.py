@@ -10,7 +10,9 @@ from activities.gone import LOOKS
 from domain.errors import NotFoundError
 from domain.evidence import RecordKind
 from domain.ids import TicketRef
-from domain.messages import ArmedInput, EvidenceInput, EvidenceResult, Fact, VoidExtensionInput, WishesInput
+from domain.lease_messages import VoidExtensionInput
+from domain.messages import ArmedInput, WishesInput
+from domain.paper import EvidenceInput, EvidenceResult, Fact
 from domain.terms import RequestTerms
 from tests.activities.office import LEASE, Office
 

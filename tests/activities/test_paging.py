@@ -18,7 +18,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.integrations.webhook_pager import PagerSettings, WebhookPager
 from activities.paging import PagingActivities
 from domain.errors import RetryableError
-from domain.messages import Alarm
+from domain.paper import Alarm
 from tests.serving import serving
 
 ALARM = Alarm(

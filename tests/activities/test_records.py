@@ -8,7 +8,7 @@ from temporalio.exceptions import ApplicationError
 from domain.errors import OutcomeUnknownError
 from domain.evidence import MAX_RECORD_BYTES, MAX_SEGMENT_BYTES, RecordKind, property_key
 from domain.ids import TicketRef
-from domain.messages import EvidenceInput, Fact, TicketFields
+from domain.paper import EvidenceInput, Fact, TicketFields
 from domain.signed import Signed
 from domain.witness import Observation, Presence, Receipt
 from tests.activities.office import LEASE, RUN, Office

@@ -11,7 +11,8 @@ from activities.records import judge_writer
 from domain.canonical import KeyRole, SigningKey
 from domain.errors import RetryableError
 from domain.evidence import RecordKind
-from domain.messages import EvidenceInput, Fact, GrantInput
+from domain.lease_messages import GrantInput
+from domain.paper import EvidenceInput, Fact
 from domain.warrant import GRANT_WINDOW, WarrantKind
 from tests.activities.office import LEASE, OURS, RUN, Office
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from domain import lease_messages as l
 from domain import messages as m
+from domain import paper as p
 from domain import watch as w
 from domain.approval import ApprovalOutcome, ApprovalVerdict, RefusedAnswer
 from domain.canonical import Signature
@@ -50,7 +52,7 @@ VERDICT = ApprovalVerdict(
     refused=(RefusedAnswer(answer_id="change-6", by="dan", reason="dan is not an approver of prod-admin"),),
     reason="a reason",
 )
-ORDER = m.LeaseOrder(
+ORDER = l.LeaseOrder(
     ticket=TICKET,
     request_id="request:acme/10042",
     grantee=TERMS.grantees[0],
@@ -63,7 +65,7 @@ ORDER = m.LeaseOrder(
     end_only=True,
     why="the reconciler found a member without a lease",
 )
-FACT = m.Fact(
+FACT = p.Fact(
     fact_id="granted",
     kind=RecordKind.GRANTED,
     at=NOW,
@@ -71,12 +73,12 @@ FACT = m.Fact(
     witness=(SEALED,),
     comment="Ada has access.",
 )
-FIELDS = m.TicketFields(state="Active", active_from=NOW, active_until=END, transition_to="Access active")
+FIELDS = p.TicketFields(state="Active", active_from=NOW, active_until=END, transition_to="Access active")
 EXTENSION = ExtensionVerdict(wish_id="c1", person="ada", granted=True, new_end=LATER, reason="a reason")
 ARMED = m.ArmedLease(
     lease_id=LEASE_ID, kind=TargetKind.OKTA_GROUP, target_name="admins", until=END, terms_digest=TERMS.digest
 )
-OUTCOME = m.LeaseOutcome(
+OUTCOME = l.LeaseOutcome(
     lease_id=LEASE_ID,
     run_id=RUN_ID,
     reason=EndReason.EXPIRED,
@@ -100,19 +102,19 @@ EXAMPLES: tuple[BaseModel, ...] = (
     m.JudgeInput(ticket=TICKET, asked=asked()),
     m.JudgeResult(verdict=VERDICT, armed_until=END),
     ORDER,
-    m.PairInput(order=ORDER),
-    m.LookResult(observation=SEALED, refusals=("a reason",)),
-    m.ArmInput(order=ORDER),
-    m.ArmResult(warrant=SEALED, refused=("a reason",)),
-    m.GrantInput(order=ORDER, warrant=SEALED),
-    m.GrantResult(receipt=SEALED, observation=SEALED),
-    m.RevokeResult(observation=SEALED, receipt=SEALED, sessions=SessionsEnded.ENDED, sessions_note="a note"),
-    m.SessionsResult(sessions=SessionsEnded.UNSUPPORTED, note="a note", receipt=SEALED),
-    m.ExtensionOffer(wish_id="c1", new_end=LATER),
-    m.ExtensionCommit(wish_id="c1", commit=True),
-    m.ArmExtensionInput(order=ORDER, wish_id="c1", current_end=END, new_end=LATER),
-    m.VoidExtensionInput(order=ORDER, wish_id="c1", end=END),
-    m.LeaseNews(
+    l.PairInput(order=ORDER),
+    l.LookResult(observation=SEALED, refusals=("a reason",)),
+    l.ArmInput(order=ORDER),
+    l.ArmResult(warrant=SEALED, refused=("a reason",)),
+    l.GrantInput(order=ORDER, warrant=SEALED),
+    l.GrantResult(receipt=SEALED, observation=SEALED),
+    l.RevokeResult(observation=SEALED, receipt=SEALED, sessions=SessionsEnded.ENDED, sessions_note="a note"),
+    l.SessionsResult(sessions=SessionsEnded.UNSUPPORTED, note="a note", receipt=SEALED),
+    l.ExtensionOffer(wish_id="c1", new_end=LATER),
+    l.ExtensionCommit(wish_id="c1", commit=True),
+    l.ArmExtensionInput(order=ORDER, wish_id="c1", current_end=END, new_end=LATER),
+    l.VoidExtensionInput(order=ORDER, wish_id="c1", end=END),
+    l.LeaseNews(
         lease_id=LEASE_ID,
         run_id=RUN_ID,
         state=LeaseState.ACTIVE,
@@ -124,7 +126,7 @@ EXAMPLES: tuple[BaseModel, ...] = (
         receipt=SEALED,
         ending="it was revoked",
     ),
-    m.Alarm(
+    p.Alarm(
         key=f"{LEASE_ID}/{RUN_ID}",
         summary="SEC-9: the removal from prod admins is late",
         ticket="SEC-9",
@@ -132,11 +134,11 @@ EXAMPLES: tuple[BaseModel, ...] = (
         times=2,
         over=True,
     ),
-    m.PageResult(sent=True),
+    p.PageResult(sent=True),
     FACT,
     FIELDS,
-    m.EvidenceInput(ticket=TICKET, writer=LEASE_ID, facts=(FACT,), fields=FIELDS, final=True),
-    m.EvidenceResult(records=3, head="sha256:head"),
+    p.EvidenceInput(ticket=TICKET, writer=LEASE_ID, facts=(FACT,), fields=FIELDS, final=True),
+    p.EvidenceResult(records=3, head="sha256:head"),
     m.WishesInput(ticket=TICKET, terms=TERMS, first_end=END, current_end=LATER, times_extended=1, seen=("c0",)),
     m.WishesResult(verdicts=(EXTENSION,), revoke_asked_by="ada"),
     OUTCOME,

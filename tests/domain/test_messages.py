@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from domain import messages, watch
+from domain import lease_messages, messages, paper, watch
 from domain.drift import Finding, Known
 from domain.messages import ExtendInput, Hint
 from domain.values import Value
@@ -48,7 +48,7 @@ def test_has_an_example_of_every_message() -> None:
     """A new message is pinned before it is used: add its example, then run `python -m tests.domain.message_examples`."""
     declared = {
         name
-        for module in (messages, watch)
+        for module in (messages, lease_messages, paper, watch)
         for name, kind in vars(module).items()
         if isinstance(kind, type) and issubclass(kind, BaseModel) and kind.__module__ == module.__name__
     }

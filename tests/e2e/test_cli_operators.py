@@ -15,7 +15,8 @@ from activities.registry import load_keys
 from activities.settings import KeySettings
 from domain.evidence import RecordKind, property_key
 from domain.ids import TicketRef, request_workflow_id
-from domain.messages import Fact, RequestInput
+from domain.messages import RequestInput
+from domain.paper import Fact
 from sandbox.client import SandboxClient
 from tests.e2e.cli_process import as_bot, asked, nightlatch
 from tests.e2e.installation import control_of, installed, tickets_of

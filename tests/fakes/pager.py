@@ -3,7 +3,7 @@
 import asyncio
 
 from domain.errors import VendorError
-from domain.messages import Alarm
+from domain.paper import Alarm
 
 
 class FakePager:

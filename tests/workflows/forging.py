@@ -10,11 +10,7 @@ from temporalio.worker import Worker
 from activities.records import judge_writer
 from domain.canonical import KeyRole, SigningKey
 from domain.ids import TicketRef, request_workflow_id
-from domain.messages import (
-    GrantInput,
-    LeaseOrder,
-    LeaseOutcome,
-)
+from domain.lease_messages import GrantInput, LeaseOrder, LeaseOutcome
 from domain.queues import Queue, queue_name
 from domain.signed import Signed
 from domain.values import Value

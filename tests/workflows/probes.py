@@ -12,7 +12,8 @@ from temporalio import workflow
 
 from domain.canonical import KeyRing, KeyRole, PublicKey, Signature
 from domain.errors import SignatureRefusedError
-from domain.messages import ExtensionCommit, ExtensionOffer, Hint, LeaseOrder
+from domain.lease_messages import ExtensionCommit, ExtensionOffer, LeaseOrder
+from domain.messages import Hint
 from domain.values import Value
 from workflows import options
 from workflows.lease_keeper import LeaseKeeper

@@ -14,7 +14,9 @@ from temporalio.worker import Worker
 from domain.approval import ApprovalOutcome, ApprovalVerdict
 from domain.extension import ExtensionVerdict
 from domain.ids import TicketRef
-from domain.messages import ArmResult, EvidenceResult, GrantResult, JudgeResult, OpenResult, WishesResult
+from domain.lease_messages import ArmResult, GrantResult
+from domain.messages import JudgeResult, OpenResult, WishesResult
+from domain.paper import EvidenceResult
 from domain.queues import Queue, queue_name
 from domain.witness import Presence
 from tests.fakes.script import Gate

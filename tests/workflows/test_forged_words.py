@@ -15,18 +15,9 @@ from domain.canonical import KeyRole
 from domain.evidence import RecordKind
 from domain.ids import TicketRef
 from domain.lease import EndReason, LeaseState
-from domain.messages import (
-    ArmResult,
-    EvidenceInput,
-    Fact,
-    GrantResult,
-    Hint,
-    LeaseNews,
-    LeaseOrder,
-    LeaseOutcome,
-    LookResult,
-    RevokeResult,
-)
+from domain.lease_messages import ArmResult, GrantResult, LeaseNews, LeaseOrder, LeaseOutcome, LookResult, RevokeResult
+from domain.messages import Hint
+from domain.paper import EvidenceInput, Fact
 from domain.queues import Queue, queue_name
 from domain.signed import Signed
 from domain.warrant import Warrant

@@ -16,7 +16,8 @@ from temporalio.common import RawValue
 from temporalio.service import RPCError, RPCStatusCode
 
 from domain.ids import TicketRef
-from domain.messages import ArmResult, ExtendInput
+from domain.lease_messages import ArmResult
+from domain.messages import ExtendInput
 from tests.house import House
 from tests.workflows.forging import complete, invented_warrant
 from tests.workflows.nonsense import (

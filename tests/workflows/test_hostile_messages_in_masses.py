@@ -15,7 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from domain.canonical import Signature
 from domain.ids import TicketRef
 from domain.lease import LeaseState
-from domain.messages import LeaseNews
+from domain.lease_messages import LeaseNews
 from domain.queues import Queue
 from domain.signed import Signed
 from tests.figures import Measured

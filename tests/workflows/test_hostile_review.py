@@ -9,7 +9,8 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.worker import Worker
 
 from domain.evidence import RecordKind
-from domain.messages import ArmInput, EvidenceInput, Fact, TicketFields
+from domain.lease_messages import ArmInput
+from domain.paper import EvidenceInput, Fact, TicketFields
 from domain.queues import Queue, queue_name
 from tests.house import House
 from tests.workflows.forging import approved_unheard, digest_on, run_hostile, start_lease

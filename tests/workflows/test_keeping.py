@@ -19,7 +19,8 @@ from activities.engine import MEMO_ISSUE_ID, MEMO_TICKET_KEY
 from domain.extension import ExtensionVerdict
 from domain.ids import TicketRef, request_workflow_id
 from domain.lease import EndReason, LeaseState, Sent
-from domain.messages import ExtendInput, FollowResult, LeaseNews, LeaseOutcome
+from domain.lease_messages import LeaseNews, LeaseOutcome
+from domain.messages import ExtendInput, FollowResult
 from domain.queues import Queue, queue_name
 from tests.house import House
 from tests.workflows.forging import FOR_EVER, approved_unheard, complete, invented_receipt

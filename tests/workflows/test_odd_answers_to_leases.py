@@ -16,7 +16,7 @@ from domain.canonical import KeyRole
 from domain.errors import RateLimitedError
 from domain.ids import TicketRef
 from domain.lease import EndReason, LeaseState
-from domain.messages import (
+from domain.lease_messages import (
     ArmResult,
     ExtensionCommit,
     ExtensionOffer,

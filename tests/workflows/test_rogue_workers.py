@@ -9,7 +9,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.worker import Worker
 
 from domain.lease import EndReason, Sent
-from domain.messages import LeaseOutcome
+from domain.lease_messages import LeaseOutcome
 from domain.queues import Queue
 from domain.signed import Signed
 from domain.witness import Observation, Presence
