@@ -20,7 +20,7 @@ from activities.failures import told_to_temporal
 from activities.heartbeats import beating
 from activities.ports import AccessProviders, Catalogues
 from domain.canonical import KeyRing
-from domain.catalogue import LOCK_SCOPES, SURFACES
+from domain.catalogue import KIND_OF_SCOPE, SURFACES
 from domain.drift import (
     UNSEEN,
     Cover,
@@ -63,8 +63,6 @@ LIST_LAG = timedelta(minutes=5)
 
 MAX_RESIDUAL = timedelta(hours=1)
 """Said of access that nobody's order bounds; the order's own has it from the catalogue."""
-
-KIND_OF_SCOPE = {scope: kind for kind, scope in LOCK_SCOPES.items()}
 
 WHY = {
     DriftKind.ORPHAN: "a member without a lease",

@@ -38,6 +38,8 @@ class TargetKind(StrEnum):
 LOCK_SCOPES: Mapping[TargetKind, str] = {TargetKind.OKTA_GROUP: "group"}
 """Surfaces that act on the same container share a lock scope, and so a lease id."""
 
+KIND_OF_SCOPE = {scope: kind for kind, scope in LOCK_SCOPES.items()}
+
 
 class Surface(Value):
     """What the kernel must know of a vendor surface in advance; its adapter's capabilities must say the same.

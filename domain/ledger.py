@@ -6,10 +6,10 @@ It needs no engine, so that access can be ended when the engine and its data are
 from collections.abc import Iterable
 from datetime import datetime
 
-from domain.catalogue import TargetKind
+from domain.catalogue import KIND_OF_SCOPE, TargetKind
 from domain.drift import Cover
 from domain.evidence import Record, RecordKind
-from domain.ids import TicketRef
+from domain.ids import LeaseId, TicketRef
 from domain.lease import LeaseState
 from domain.values import Instant, Value, parse_instant
 
@@ -50,7 +50,7 @@ def read_claim(
     armed = [record for record in judged if record.kind is RecordKind.ARMED]
     if not armed:
         return None
-    facts = armed[-1].facts
+    facts, target = armed[-1].facts, LeaseId.parse(lease_id).target
     run_id = str(facts["run"])
     mine = [record for record in told if record.facts.get("run") == run_id]
     endings = [record.at for record in mine if record.kind is RecordKind.ENDING]
@@ -58,8 +58,9 @@ def read_claim(
         ticket=ticket,
         lease_id=lease_id,
         run_id=run_id,
-        kind=TargetKind(str(facts["kind"])),
-        target_name=str(facts["name"]),
+        # Releases before this one did not write what the target is and is called.
+        kind=TargetKind(facts.get("kind", KIND_OF_SCOPE[target.scope])),
+        target_name=str(facts.get("name", target)),
         armed_at=armed[-1].at,
         until=ends_in_force(judged, run_id)[-1],
         ended_at=min(endings, default=None),

@@ -67,6 +67,12 @@ def test_ending_and_proof_are_those_of_the_run_that_was_armed() -> None:
     assert (claim(judged, own).ended_at, claim(judged, own).is_open) == (NOW + timedelta(minutes=1), False)
 
 
+def test_records_of_earlier_releases_are_read() -> None:
+    """They did not say what the target is and is called: its lease's id does."""
+    read = claim(chain(f"judge/{LEASE}", (RecordKind.ARMED, {"until": until(1)})))
+    assert (read.kind, read.target_name) == (TargetKind.OKTA_GROUP, "okta/prod/group/00gadmin")
+
+
 def test_nothing_is_claimed_where_nothing_was_armed() -> None:
     assert read_claim(TICKET, LEASE, (), chain(LEASE, (RecordKind.ACTIVE, {})), is_whole=True) is None
 
