@@ -15,7 +15,7 @@ TESTS ?=
 PROCESSES ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: demo up down test lint types unit workflows contract chaos replay bench lock clean help
+.PHONY: demo up down test lint types unit workflows contract chaos replay drill-sdk bench lock clean help
 
 demo: $(READY) ## Play one request from asking to proven revocation, live; options in ARGS, for example ARGS=--keep
 	@$(BIN)/python -m starter.demo $(ARGS)
@@ -62,6 +62,9 @@ chaos: $(READY) ## Kill at every point there is, flood and confuse, and tell how
 replay: $(READY) ## Recorded histories against the present workflows
 	@$(BIN)/python -m pytest tests/replay
 
+drill-sdk: $(READY) ## Recorded histories and deploys under another Temporal SDK: make drill-sdk SDK=1.34.0
+	@$(BIN)/python -m tests.replay.drill_sdk $(SDK)
+
 bench: $(READY) ## Benchmarks, each beside its bare-Temporal floor
 	@test -d bench || { echo "there are no benchmarks yet"; exit 1; }
 	@for file in bench/bench_*.py; do $(BIN)/python "$$file" || exit 1; done
@@ -77,7 +80,7 @@ clean: ## Stop the stack, and remove all that was made here, the virtual environ
 	@rm -rf .nightlatch .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info $(VENV)
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Made again only when the lock or the project's own metadata change.
 $(READY): requirements.lock pyproject.toml

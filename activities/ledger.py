@@ -1,31 +1,58 @@
 """The tickets' own account of leases, read from the ticket system alone: what the sweep knows when the engine is gone."""
 
+import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import count
 
 from activities.crowd import each_of
+from activities.persisting import persist
 from activities.ports import TicketSystem
-from activities.records import TicketRecords
-from domain.errors import NotFoundError
-from domain.ids import TicketRef
-from domain.ledger import Claim, read_claim
+from activities.records import PREFIX, TicketRecords, judge_writer, sweep_writer
+from domain.catalogue import KIND_OF_SCOPE
+from domain.durations import LONGEST
+from domain.errors import InvalidInputError, NotFoundError, VendorError
+from domain.evidence import Record
+from domain.ids import LeaseId, TicketRef
+from domain.ledger import Claim, broken_claim, read_claim
 from domain.watch import WATCH_FOR
 
-JUDGE = "judge/"
 AT_ONCE = 8
+GENERATION = re.compile(r"~\d+$")
+"""What the scribe adds to a writer's name when it begins a chain anew beside one that somebody has broken."""
 INDEX_LAG = timedelta(minutes=10)
 """How far a search for changed tickets may lag behind the tickets."""
 
 
 class Ledger:
-    """Every claim of the last 90 days. Read again it asks for what has changed since, and for what was still open."""
+    """Every claim that may still be open, and of those that are over the ones of the last 90 days.
 
-    def __init__(self, tickets: TicketSystem, records: TicketRecords) -> None:
+    `remembered`: lease id -> the ticket on which an earlier run found an open claim. One that is gone from there since was
+    ours, and nothing covers it. `unread`: why a ticket could not be read; of its pairs nothing is known.
+    """
+
+    def __init__(
+        self,
+        tickets: TicketSystem,
+        records: TicketRecords,
+        control: TicketRef,
+        patience: timedelta,
+        *,
+        remembered: Mapping[str, TicketRef],
+    ) -> None:
         self._tickets = tickets
         self._records = records
+        self._control = control
+        self._patience = patience
         self._claims: dict[TicketRef, tuple[Claim, ...]] = {}
         self._by_lease: dict[str, list[Claim]] = {}
         self._read_at: datetime | None = None
+        self._reading = asyncio.Lock()
+        self._numbers = count(1)
+        self._begun = 0
+        self._remembered = remembered
+        self.unread: dict[TicketRef, str] = {}
 
     @property
     def by_lease(self) -> Mapping[str, Sequence[Claim]]:
@@ -36,33 +63,69 @@ class Ledger:
         return self._by_lease.get(lease_id, ())
 
     async def read(self, now: datetime) -> None:
-        """Bring it up to date.
+        """Bring it up to date, unless somebody else has begun to since this was called.
 
         Raises:
-            VendorError: the ticket system could not be read to the end; what was known before stays as it was.
+            VendorError: the ticket system could not be asked; what was known before stays as it was.
         """
-        since = now - WATCH_FOR if self._read_at is None else self._read_at - INDEX_LAG
-        changed = await self._tickets.changed_since(since)
-        still_open = [ticket for ticket, claims in self._claims.items() if not all(claim.is_proved for claim in claims)]
-        self._claims |= await each_of({*changed, *still_open}, self._claims_on, at_once=AT_ONCE)
+        number = next(self._numbers)
+        async with self._reading:
+            if self._begun < number:
+                self._begun = next(self._numbers)
+                await self._read(now)
+
+    async def _read(self, now: datetime) -> None:
+        # An account that has lost its rights is shown an empty search: only beside the control ticket is it believed.
+        await persist(lambda: self._tickets.read_properties(self._control, PREFIX), self._patience)
+        since = now - LONGEST - WATCH_FOR if self._read_at is None else self._read_at - INDEX_LAG
+        changed = await persist(lambda: self._tickets.changed_since(since), self._patience)
+        still_open = {
+            ticket for ticket, claims in self._claims.items() if not all(claim.is_settled for claim in claims)
+        }
+        unlisted = set(self._remembered.values()) - set(changed) - self._claims.keys()
+        told = await each_of({*changed, *still_open, *unlisted, *self.unread}, self._claims_on, at_once=AT_ONCE)
+        vanished = {ticket for ticket in unlisted if told[ticket] is None}
+        self.unread = {
+            ticket: f"{ticket.key} cannot be read: {said or 'it is listed, and is not there'}"
+            for ticket, said in told.items()
+            if not isinstance(said, tuple) and ticket not in vanished
+        }
+        self._claims |= {ticket: said for ticket, said in told.items() if isinstance(said, tuple)}
+        self._read_at = now
+        self._order(now - WATCH_FOR)
+
+    def _order(self, oldest: datetime) -> None:
         self._by_lease = {}
         for claim in (claim for claims in self._claims.values() for claim in claims):
-            self._by_lease.setdefault(claim.lease_id, []).append(claim)
-        self._read_at = now
+            if not claim.is_proved or claim.due_at > oldest:
+                self._by_lease.setdefault(claim.lease_id, []).append(claim)
+        for lease_id, ticket in self._remembered.items():
+            if lease_id not in self._by_lease and ticket not in self.unread:
+                self._by_lease[lease_id] = [broken_claim(ticket, lease_id)]
 
-    async def _claims_on(self, ticket: TicketRef) -> tuple[Claim, ...]:
-        """A ticket that is gone claims nothing."""
+    async def _claims_on(self, ticket: TicketRef) -> tuple[Claim, ...] | str | None:
+        """What a ticket claims, or why it cannot be read; None when there is none of that id."""
         try:
-            chains = await self._records.read_all(ticket)
+            chains = await persist(lambda: self._records.read_all(ticket), self._patience)
+            return tuple(self._claims_of(ticket, chains))
         except NotFoundError:
-            return ()
+            return None
+        except (VendorError, ValueError, KeyError) as error:
+            return f"{type(error).__name__}: {error}"[:200]
+
+    def _claims_of(self, ticket: TicketRef, chains: Mapping[str, tuple[tuple[Record, ...], bool]]) -> list[Claim]:
         claims = []
-        for writer, (judged, is_whole) in chains.items():
-            if not writer.startswith(JUDGE):
-                continue
-            lease_id = writer.removeprefix(JUDGE)
-            told, told_whole = chains.get(lease_id, ((), True))
-            claim = read_claim(ticket, lease_id, judged, told, is_whole=is_whole and told_whole)
-            if claim is not None:
-                claims.append(claim)
-        return tuple(claims)
+        for lease_id in sorted(filter(_is_lease_id, {writer.removeprefix(judge_writer("")) for writer in chains})):
+            judged, judged_whole = chains.get(judge_writer(lease_id), ((), True))
+            _, told_whole = chains.get(lease_id, ((), True))
+            tellers = (writer for writer in chains if GENERATION.sub("", writer) in {lease_id, sweep_writer(lease_id)})
+            told = [record for writer in tellers for record in chains[writer][0]]
+            claims.append(read_claim(ticket, lease_id, judged, told, is_whole=judged_whole and told_whole))
+        return [claim for claim in claims if claim is not None]
+
+
+def _is_lease_id(name: str) -> bool:
+    try:
+        return LeaseId.parse(name).target.scope in KIND_OF_SCOPE
+    except InvalidInputError:
+        return False

@@ -24,6 +24,11 @@ def judge_writer(name: str) -> str:
     return f"judge/{name}"
 
 
+def sweep_writer(lease_id: str) -> str:
+    """The chain in which the sweep tells what it did about a lease."""
+    return f"sweep/{lease_id}"
+
+
 class TicketRecords:
     """The evidence of tickets, held in issue properties."""
 
@@ -51,13 +56,20 @@ class TicketRecords:
         return {writer: chain for writer, (chain, is_whole) in (await self.read_all(ticket)).items() if is_whole}
 
     async def read_all(self, ticket: TicketRef) -> dict[str, tuple[tuple[Record, ...], bool]]:
-        """By writer: the records of each chain on the ticket as far as they verify, and whether all of them do."""
+        """By writer: the records of each chain on the ticket as far as they verify, and whether all of them do.
+
+        A lease's chain and the judge's about it are looked for wherever one of the two names itself: what somebody has
+        written over is not whole, and not missing.
+        """
         properties = await self._tickets.read_properties(ticket, PREFIX)
+        named = {writer for text in properties.values() if (writer := _named_writer(text))}
+        leases = {writer.removeprefix(judge_writer("")) for writer in named}
         chains = {}
-        for writer in {writer for text in properties.values() if (writer := _named_writer(text))}:
+        for writer in named | leases | {judge_writer(lease) for lease in leases}:
             own = property_key(writer, 0).rsplit(".", 1)[0] + "."
             segments = {key: text for key, text in properties.items() if key.startswith(own)}
-            chains[writer] = self._as_far_as_it_verifies(segments, ticket, writer)
+            if segments:
+                chains[writer] = self._as_far_as_it_verifies(segments, ticket, writer)
         return chains
 
     def _as_far_as_it_verifies(
@@ -129,9 +141,10 @@ def find(chain: tuple[Record, ...], kind: RecordKind) -> tuple[Record, ...]:
 def _named_writer(text: str) -> str:
     """Who says to have written a segment; empty for what is no segment."""
     try:
-        return str(json.loads(text)["records"][0]["writer"])
+        writer = str(json.loads(text)["records"][0]["writer"])
     except (ValueError, KeyError, TypeError, IndexError, RecursionError):
         return ""
+    return writer if writer.isascii() else ""
 
 
 def _in_order(properties: dict[str, str], writer: str) -> list[str]:

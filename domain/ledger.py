@@ -3,8 +3,8 @@
 It needs no engine, so that access can be ended when the engine and its data are lost (DESIGN 6).
 """
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 from domain.catalogue import KIND_OF_SCOPE, TargetKind
 from domain.drift import Cover
@@ -13,12 +13,18 @@ from domain.ids import LeaseId, TicketRef
 from domain.lease import LeaseState
 from domain.values import Instant, Value, parse_instant
 
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+ENDS = frozenset({RecordKind.ENDING, RecordKind.REFUSED, RecordKind.PROVED})
+"""Whatever of these is told after the arming, by whichever run: from then on nobody is to be a member by it."""
+
 
 class Claim(Value):
-    """One run of a lease, as the verified records of one ticket tell it.
+    """The newest armed run of a lease, as the verified records of one ticket tell it.
 
-    `ended_at`: when it said that it ends; `is_proved`: it has told that its subject was seen absent twice. `is_whole`: every
-    record of it verifies; one of which some do not was granted once, and shields nobody any more.
+    `ended_at`: since when it ends, or is over. `is_proved`: its subject was seen absent twice. `is_settled`: its sessions were
+    ended after that, too, or nothing had ever been sent. `is_whole`: every record of it verifies; a claim of which some do
+    not, or are missing, was granted once, and shields nobody any more.
     """
 
     ticket: TicketRef
@@ -30,6 +36,7 @@ class Claim(Value):
     until: Instant
     ended_at: Instant | None = None
     is_proved: bool = False
+    is_settled: bool = False
     is_whole: bool = True
 
     @property
@@ -44,16 +51,25 @@ class Claim(Value):
 
 
 def read_claim(
-    ticket: TicketRef, lease_id: str, judged: tuple[Record, ...], told: tuple[Record, ...], *, is_whole: bool
+    ticket: TicketRef,
+    lease_id: str,
+    judged: Sequence[Record],
+    told: Sequence[Record],
+    *,
+    is_whole: bool,
 ) -> Claim | None:
-    """What the judge's chain and the lease's own say of its newest armed run; None when none was armed."""
+    """What the judge's chain and whatever else was told of a lease claim; None when it was never armed.
+
+    Where its arming was cut out, that it was granted is known from the lease's own word, and nothing else is.
+    """
     armed = [record for record in judged if record.kind is RecordKind.ARMED]
     if not armed:
-        return None
+        is_ours = any(record.kind is RecordKind.GRANTED for record in told)
+        return broken_claim(ticket, lease_id) if is_ours else None
     facts, target = armed[-1].facts, LeaseId.parse(lease_id).target
     run_id = str(facts["run"])
-    mine = [record for record in told if record.facts.get("run") == run_id]
-    endings = [record.at for record in mine if record.kind is RecordKind.ENDING]
+    since = [record for record in told if record.at >= armed[-1].at]
+    kinds = {record.kind for record in since}
     return Claim(
         ticket=ticket,
         lease_id=lease_id,
@@ -63,13 +79,29 @@ def read_claim(
         target_name=str(facts.get("name", target)),
         armed_at=armed[-1].at,
         until=ends_in_force(judged, run_id)[-1],
-        ended_at=min(endings, default=None),
-        is_proved=any(record.kind is RecordKind.PROVED for record in mine),
+        ended_at=min((record.at for record in since if record.kind in ENDS), default=None),
+        is_proved=RecordKind.PROVED in kinds,
+        is_settled={RecordKind.PROVED, RecordKind.SESSIONS_ENDED} <= kinds or RecordKind.REFUSED in kinds,
         is_whole=is_whole,
     )
 
 
-def ends_in_force(chain: tuple[Record, ...], run_id: str) -> list[datetime]:
+def broken_claim(ticket: TicketRef, lease_id: str) -> Claim:
+    """Of a lease of which nothing is known but that it was granted."""
+    target = LeaseId.parse(lease_id).target
+    return Claim(
+        ticket=ticket,
+        lease_id=lease_id,
+        run_id="",
+        kind=KIND_OF_SCOPE[target.scope],
+        target_name=str(target),
+        armed_at=LONG_AGO,
+        until=LONG_AGO,
+        is_whole=False,
+    )
+
+
+def ends_in_force(chain: Sequence[Record], run_id: str) -> list[datetime]:
     """The first end of a run and every end that followed it and was not voided, in order."""
     mine = [record for record in chain if record.facts.get("run") == run_id]
     void = {record.facts["wish"] for record in mine if record.kind is RecordKind.EXTENSION_VOID}
@@ -81,12 +113,14 @@ def ends_in_force(chain: tuple[Record, ...], run_id: str) -> list[datetime]:
     return [parse_instant(record.facts["until"]) for record in kept]
 
 
-def cover_of(claims: Iterable[Claim], now: datetime) -> Cover | None:
-    """What the claims on one pair say, in the terms in which drift is judged; None where there is none.
+def speaking_for(claims: Iterable[Claim]) -> Claim | None:
+    """The claim that speaks for a pair: of those that may still cover it the one that ends last, since only one runs at once."""
+    return max(claims, key=lambda claim: (claim.is_open, claim.due_at), default=None)
 
-    A claim covers from its arming to its end. The one that ends last speaks for all: only one lease of a pair runs at once.
-    """
-    claim = max(claims, key=lambda claim: (claim.is_open, claim.due_at), default=None)
+
+def cover_of(claims: Iterable[Claim], now: datetime) -> Cover | None:
+    """What the claims on one pair say, in the terms in which drift is judged; None where there is none."""
+    claim = speaking_for(claims)
     if claim is None:
         return None
     return Cover(

@@ -22,13 +22,13 @@ STALE_AFTER = timedelta(minutes=45)
 
 
 class SweepOrder(Value):
-    """`instances`: only these, all of the catalogue when empty. `limit`: how many whom we never granted a run removes.
+    """`instances`: only these, all of them when empty. `limit`: how many whom we never granted a run removes.
 
     `older_than`: what is due for less is left to the engine. `drain_all`: whoever we granted, and every member of an
     enforced target, has to go.
     """
 
-    instances: tuple[ProviderInstance, ...] = ()
+    instances: tuple[str, ...] = ()
     older_than: timedelta = timedelta(0)
     limit: int = Field(default=20, ge=1)
     dry_run: bool = False
@@ -59,11 +59,22 @@ class TargetSweep(Value):
     problem: str = ""
 
 
+class SweepMemory(Value):
+    """What a run leaves to the next. `held`: lease id -> the ticket of an open claim, `<issue id>/<key>`.
+
+    `strangers`: members of whom no ticket tells, since when they have been seen.
+    """
+
+    held: Mapping[str, str] = {}
+    strangers: Mapping[str, Instant] = {}
+
+
 class SweepReport(Value):
     began_at: Instant
     ended_at: Instant
     targets: tuple[TargetSweep, ...] = ()
     problems: tuple[str, ...] = ()
+    memory: SweepMemory = SweepMemory()
 
     @property
     def removed(self) -> tuple[Removed, ...]:
@@ -85,13 +96,14 @@ class SweepReport(Value):
 
 
 class SweepWord(SignedBody):
-    """When each instance was last looked at to the end, every target of it."""
+    """When each instance was last looked at to the end, every target of it; and what the next run is to know."""
 
     purpose: ClassVar[str] = "sweep"
     role: ClassVar[KeyRole] = KeyRole.SCRIBE
 
     ticket: TicketRef
     looked_at: Mapping[ProviderInstance, Instant]
+    memory: SweepMemory = SweepMemory()
 
 
 def judge_drain(target: WatchedTarget, lease_id: str, now: datetime, *, was_ours: bool) -> Finding:

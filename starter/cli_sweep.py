@@ -47,7 +47,7 @@ def sweep(
         )
         with _progress(as_json) as tell:
             report = asyncio.run(_sweep(order, tell))
-        document = {"report": report.model_dump(mode="json"), "faults": list(report.faults)}
+        document = {"report": report.model_dump(mode="json", exclude={"memory"}), "faults": list(report.faults)}
         if not report.faults or not as_json:
             answer(document, as_json, lambda: _table(report))
         if report.faults:

@@ -154,7 +154,8 @@ class Doctor:
         if word is None:
             return Verdict.FAILED, "no sweep has ever been made; schedule `nightlatch sweep` outside of Temporal"
         now = datetime.now(UTC)
-        old = [name for name in instances if name not in word.looked_at or now - word.looked_at[name] > STALE_AFTER]
+        ages = {name: now - at for name, at in word.looked_at.items()}
+        old = [name for name in instances if name not in ages or not -MAX_SKEW <= ages[name] <= STALE_AFTER]
         if old:
             span = render_duration(STALE_AFTER)
             return (

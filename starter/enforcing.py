@@ -1,6 +1,7 @@
 """Letting a target be enforced: who would lose access by it, and the one word in the catalogue's file that decides it."""
 
 import re
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from activities.settings import Settings
 from domain.catalogue import Catalogue, TargetMode
 from domain.drift import Finding
 from domain.errors import InvalidInputError
-from domain.sweep import SweepOrder
+from domain.sweep import SweepMemory, SweepOrder
 from starter.cli_output import CommandError, ExitCode
 from starter.sweep_look import Lookout, host_now
+
+PATIENCE = timedelta(seconds=20)
 
 
 class _Enforced:
@@ -43,14 +46,16 @@ async def who_would_lose_access(settings: Settings, name: str) -> list[Finding]:
             f"the catalogue has no target {name!r}; it has {', '.join(sorted(catalogue.targets))}", ExitCode.NOT_FOUND
         )
     target = catalogue.targets[name]
-    tickets, registry = JiraTickets(settings.jira), Registry(settings)
+    tickets, registry, keys = JiraTickets(settings.jira), Registry(settings), load_keys(settings.keys).trusted
     try:
         lookout = Lookout(
-            SweepOrder(instances=(target.instance,), dry_run=True, older_than=timedelta(0)),
-            ledger=Ledger(tickets, TicketRecords(tickets, load_keys(settings.keys).trusted)),
+            SweepOrder(instances=(target.instance,), dry_run=True),
+            ledger=Ledger(tickets, TicketRecords(tickets, keys), settings.control_ticket, PATIENCE, remembered={}),
             providers=registry,
             catalogues=_Enforced(catalogue, name),
             clock=host_now,
+            patience=PATIENCE,
+            memory=SweepMemory(),
         )
         (watched,) = [each for each in lookout.targets() if each.ref == target.ref]
         seen = (await lookout.look_at([watched]))[watched]
@@ -60,7 +65,8 @@ async def who_would_lose_access(settings: Settings, name: str) -> list[Finding]:
     problems = [*lookout.problems, *([seen.problem] if seen.problem else [])]
     if problems:
         raise CommandError(f"who would lose access cannot be told: {'; '.join(problems)}", ExitCode.UNREACHABLE)
-    return [finding for finding in seen.findings if finding.acts]
+    now = host_now()
+    return [found for found in seen.findings if found.was_ours or not watched.why_exempt(found.lease_id, now)]
 
 
 def enforce(folder: Path, name: str) -> Path:
@@ -72,7 +78,7 @@ def enforce(folder: Path, name: str) -> Path:
     documents = [read_document(path) for path in sorted(folder.glob("*.yaml"))]
     (document,) = [each for each in documents if ("targets", name) in each.places]
     file, head = Path(document.file), document.places["targets", name].line
-    before = file.read_text()
+    before = _text_of(file)
     lines = before.splitlines(keepends=True)
     said = document.places.get(("targets", name, "mode"))
     if said is not None:
@@ -82,16 +88,31 @@ def enforce(folder: Path, name: str) -> Path:
         if first == head:
             raise _by_hand(file, head)
         indent = re.match(r"\s*", lines[first - 1])
-        lines.insert(first - 1, f"{indent[0] if indent else ''}mode: enforce\n")
-    file.write_text("".join(lines))
+        end = "\r\n" if lines[first - 1].endswith("\r\n") else "\n"
+        lines.insert(first - 1, f"{indent[0] if indent else ''}mode: enforce{end}")
+    _write(file, "".join(lines))
     try:
         catalogue = load_catalogue(folder)
     except InvalidInputError:
         catalogue = None
     if catalogue is None or catalogue.targets[name].mode is not TargetMode.ENFORCE:
-        file.write_text(before)
+        _write(file, before)
         raise _by_hand(file, head)
     return file
+
+
+def _text_of(file: Path) -> str:
+    with file.open(encoding="utf-8", newline="") as source:
+        return source.read()
+
+
+def _write(file: Path, text: str) -> None:
+    """In one step: workers read the folder meanwhile."""
+    beside = file.with_suffix(".new")
+    with beside.open("w", encoding="utf-8", newline="") as sink:
+        sink.write(text)
+    shutil.copymode(file, beside)
+    beside.replace(file)
 
 
 def _by_hand(file: Path, line: int) -> InvalidInputError:

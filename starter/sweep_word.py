@@ -1,7 +1,7 @@
 """What a sweep says on the control ticket when it is done, and to people when it had to do something."""
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
@@ -12,9 +12,12 @@ from domain.freeze import seal_text
 from domain.ids import ProviderInstance, TicketRef
 from domain.paper import Alarm
 from domain.signed import Signed
-from domain.sweep import PROPERTY, SweepReport, SweepWord
+from domain.sweep import PROPERTY, SweepMemory, SweepReport, SweepWord
+from domain.values import whole_millis
 
 ALARM_KEY = "sweep"
+MOST_HELD, MOST_STRANGERS = 120, 80
+"""Together at most 26 KB of the 32 KB that a property holds, with the longest names there are usually."""
 
 
 async def write_word(
@@ -27,7 +30,7 @@ async def write_word(
     """
     standing = await read_word(tickets, control, keys)
     looked_at = dict(standing.looked_at) if standing is not None else {}
-    word = SweepWord(ticket=control, looked_at=looked_at | _looked_at(report))
+    word = SweepWord(ticket=control, looked_at=looked_at | _looked_at(report), memory=_short(report.memory))
     await tickets.write_property(control, PROPERTY, seal_text(Signed.seal(word, scribe)))
 
 
@@ -54,12 +57,32 @@ async def page_for(pager: Pager, control: TicketRef, report: SweepReport) -> str
         return ""
     told = [f"{len(ours)} that the engine had left were taken away"] if ours else []
     told += report.faults[:5]
-    alarm = Alarm(key=ALARM_KEY, summary=f"sweep: {'; '.join(told)}"[:400], ticket=control.key, since=report.began_at)
+    return await _page(
+        pager,
+        Alarm(key=ALARM_KEY, summary=f"sweep: {'; '.join(told)}"[:400], ticket=control.key, since=report.began_at),
+    )
+
+
+async def page_failure(pager: Pager, control: TicketRef, error: Exception) -> str:
+    """Wake people for a run that came to no end."""
+    summary = f"sweep: it failed, and ended nothing more: {type(error).__name__}"
+    return await _page(
+        pager, Alarm(key=ALARM_KEY, summary=summary, ticket=control.key, since=whole_millis(datetime.now(UTC)))
+    )
+
+
+async def _page(pager: Pager, alarm: Alarm) -> str:
     try:
         await pager.page(alarm)
     except NightlatchError as error:
         return f"nobody was paged: {error}"
     return ""
+
+
+def _short(memory: SweepMemory) -> SweepMemory:
+    """As much as fits into an issue property: what ends first, and who was seen first."""
+    seen_first = sorted(memory.strangers.items(), key=lambda pair: pair[1])
+    return SweepMemory(held=dict([*memory.held.items()][:MOST_HELD]), strangers=dict(seen_first[:MOST_STRANGERS]))
 
 
 def _looked_at(report: SweepReport) -> dict[ProviderInstance, datetime]:

@@ -43,6 +43,11 @@ def until(hours: int) -> str:
 ARMED = (RecordKind.ARMED, {"until": until(1), "kind": TargetKind.OKTA_GROUP.value, "name": "admin"})
 
 
+ACTIVE, ENDING, PROVED = (
+    (kind, {"run": "other"}) for kind in (RecordKind.ACTIVE, RecordKind.ENDING, RecordKind.PROVED)
+)
+
+
 def claim(judged: tuple[Record, ...], told: tuple[Record, ...] = ()) -> Claim:
     read = read_claim(TICKET, LEASE, judged, told, is_whole=True)
     assert read is not None
@@ -58,19 +63,39 @@ def test_end_is_that_of_the_last_extension_that_stands() -> None:
     assert (read.until, read.armed_at, read.target_name) == (NOW + timedelta(hours=2), NOW, "admin")
 
 
-def test_ending_and_proof_are_those_of_the_run_that_was_armed() -> None:
-    """What an earlier run told ends nothing of this one."""
+def test_ending_and_proof_count_from_the_arming_on_whoever_told_them() -> None:
+    """What was told before ends nothing; a run that took the place of the one that was armed ends it like that one."""
+    early, late = chain(LEASE, ENDING, PROVED), chain(LEASE, ACTIVE, ACTIVE, ACTIVE, ENDING, PROVED)
+    judged = chain(f"judge/{LEASE}", *[(RecordKind.EXTENSION_VOID, {"wish": "none"})] * 2, ARMED)
+    assert (claim(judged, early).ended_at, claim(judged, early).is_open) == (None, True)
+    assert (claim(judged, late).ended_at, claim(judged, late).is_open) == (NOW + timedelta(minutes=3), False)
+
+
+def test_claim_is_settled_when_its_sessions_were_ended_or_nothing_was_ever_sent() -> None:
+    """Until then somebody has work to do."""
     judged = chain(f"judge/{LEASE}", ARMED)
-    foreign = chain(LEASE, (RecordKind.ENDING, {"run": "other"}), (RecordKind.PROVED, {"run": "other"}))
-    own = chain(LEASE, (RecordKind.ACTIVE, {}), (RecordKind.ENDING, {}), (RecordKind.PROVED, {}))
-    assert (claim(judged, foreign).ended_at, claim(judged, foreign).is_open) == (None, True)
-    assert (claim(judged, own).ended_at, claim(judged, own).is_open) == (NOW + timedelta(minutes=1), False)
+    told = {
+        kinds: claim(judged, chain(LEASE, *[(kind, {"run": "any"}) for kind in kinds])).is_settled
+        for kinds in (
+            (RecordKind.ENDING,),
+            (RecordKind.PROVED,),
+            (RecordKind.PROVED, RecordKind.SESSIONS_ENDED),
+            (RecordKind.REFUSED,),
+        )
+    }
+    assert list(told.values()) == [False, False, True, True]
 
 
 def test_records_of_earlier_releases_are_read() -> None:
     """They did not say what the target is and is called: its lease's id does."""
     read = claim(chain(f"judge/{LEASE}", (RecordKind.ARMED, {"until": until(1)})))
     assert (read.kind, read.target_name) == (TargetKind.OKTA_GROUP, "okta/prod/group/00gadmin")
+
+
+def test_what_was_granted_is_ours_though_its_arming_was_cut_out() -> None:
+    """The lease's own word says so, and shields nobody."""
+    read = claim((), chain(LEASE, (RecordKind.GRANTED, {})))
+    assert (read.is_open, read.is_whole, read.kind) == (False, False, TargetKind.OKTA_GROUP)
 
 
 def test_nothing_is_claimed_where_nothing_was_armed() -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from temporalio import workflow
 
-from domain.messages import LeaseOrder, LeaseOutcome
+from domain.lease_messages import LeaseOrder, LeaseOutcome
 from workflows.lease import LeaseWorkflow
 
 

@@ -11,8 +11,7 @@ import pytest
 from domain.values import parse_instant
 from tests.house import House, build_house
 from tests.workflows import hands, phases
-from tests.workflows.phases import PHASES, Case, Phase, heard
-from tests.workflows.stories import A_MINUTE
+from tests.workflows.phases import PHASES, Case, Phase, heard, over
 
 Hand = Callable[[Case], Awaitable[None]]
 
@@ -89,24 +88,12 @@ async def _try(house: House, phase: Phase, hand: Hand, cache: int) -> None:
             assert not beside <= await hands.pending_names(house.lease()), "a revoke began beside a running grant"
         case.let_go()
         if hand not in END_THE_REQUEST:
-            await _over(case, case.request)
+            await over(case, case.request)
             assert sum(text.startswith("Closed: ") for text in house.comments(case.ticket)) == 1
         elif phase is not phases.pending:
-            await _over(case, house.lease())
+            await over(case, house.lease())
     _assert_gone(house)
     _assert_told_once_and_in_order(case)
-
-
-async def _over(case: Case, last: phases.Handle) -> None:
-    """Return when `last` has closed; what might land late is jumped over, again for a lease that is started anew."""
-    house = case.house
-    closed = asyncio.ensure_future(last.result())
-    while not closed.done():
-        await house.until(lambda: closed.done() or "removed" in house.kinds(case.ticket, house.lease_id()))
-        if not closed.done():
-            await house.jump(house.lease(), A_MINUTE)
-            await asyncio.wait([closed], timeout=1)
-    await closed
 
 
 def _assert_gone(house: House) -> None:

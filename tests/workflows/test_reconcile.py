@@ -132,6 +132,27 @@ async def test_request_and_lease_terminated_together_are_ended_on_their_own_tick
     assert_proved_gone(house, ticket)
 
 
+async def test_later_request_that_was_refused_makes_nobody_forgotten_whom_an_earlier_one_let_in(
+    jumping_house: House,
+) -> None:
+    """The newest run under the id bears no warrant then: the one before it does, and it names the ticket that has to tell the end."""
+    house = jumping_house
+    house.watch("admin", TargetMode.OBSERVE)
+    async with house.working():
+        ticket, handle = await hold(house)
+        await house.settled(handle)
+        await house.settled(house.lease())
+    await hands.terminate(house, handle.id)
+    await hands.terminate(house, house.lease_id())
+    async with house.working():
+        _, refused = await house.approved()
+        await house.soon(refused.result())
+        assert house.is_member()
+        assert found(await house.reconcile()) == [DriftKind.ORPHAN]
+        await see_off(house, "alice")
+    assert_proved_gone(house, ticket)
+
+
 async def test_what_we_granted_stays_ours_under_every_lease_that_ends_it(house: House) -> None:
     """The lease that is to end it, terminated as well, has borne the judge's warrant on: an observed target spares nobody of ours."""
     async with house.working():
