@@ -35,13 +35,15 @@ class Pace:
     """`apart`: what lies between the two looks of a run; `between_rounds`: between those of a drain.
 
     `fence`: how long a grant that somebody has begun may still be under way. `admitted`: how old a permission may be that is
-    used without a look at the freeze. `patience`: how long one reading or removal is tried.
+    used without a look at the freeze. `reading`, `patience`: how long one reading, and one removal, is tried: a run in which
+    everything fails has to come to its end, and say so, before its timer ends it.
     """
 
     apart: timedelta = timedelta(minutes=2)
     between_rounds: timedelta = timedelta(seconds=10)
     fence: timedelta = LONGEST_ATTEMPT
     admitted: timedelta = FREEZE_RECHECK_AGE
+    reading: timedelta = timedelta(seconds=20)
     patience: timedelta = timedelta(minutes=2)
 
 
@@ -73,11 +75,11 @@ class Sweep:
         records, known = TicketRecords(tickets, keys.trusted), memory or SweepMemory()
         self._lookout = Lookout(
             order,
-            ledger=Ledger(tickets, records, control, pace.patience, remembered=_tickets_of(known, control)),
+            ledger=Ledger(tickets, records, control, pace.reading, remembered=_tickets_of(known, control)),
             providers=providers,
             catalogues=catalogues,
             clock=clock,
-            patience=pace.patience,
+            patience=pace.reading,
             memory=known,
         )
         self._paper = SweepPaper(tickets, records, control, keys)

@@ -18,7 +18,7 @@ from tests.house import House, engine_now
 from tests.workflows.stories import actions, hold
 
 ENFORCE = TargetMode.ENFORCE
-SHORT = timedelta(milliseconds=50)
+SHORT, A_SECOND = timedelta(milliseconds=50), timedelta(seconds=1)
 LATE = timedelta(hours=2)
 """Later than the end of any lease here."""
 
@@ -40,7 +40,7 @@ async def sweep(
         catalogues=house,
         control=house.control,
         keys=house.keys,
-        pace=Pace(apart=SHORT, between_rounds=SHORT, fence=SHORT, admitted=SHORT, patience=timedelta(seconds=1)),
+        pace=Pace(apart=SHORT, between_rounds=SHORT, fence=SHORT, admitted=SHORT, reading=A_SECOND, patience=A_SECOND),
         clock=house.clock,
         memory=memory or SweepMemory(strangers=known),
         tell=tell,
