@@ -13,6 +13,9 @@ COOL_DOWN_DAYS ?= 8
 # What `make test` runs: everything, unless you name files; and in how many processes, each with servers of its own.
 TESTS ?=
 PROCESSES ?= 3
+# The size of a storm that is played by its number.
+LEASES ?= 60
+MINUTES ?= 5
 
 .DEFAULT_GOAL := help
 .PHONY: demo up down test lint types unit workflows contract chaos replay drill-sdk bench lock clean help
@@ -55,9 +58,13 @@ workflows: $(READY) ## Tests of the workflows, in skipped time
 contract: $(READY) ## Adapters and sandbox against one suite, and against the official API descriptions where they are at hand
 	@$(BIN)/python -m pytest tests/contract
 
-chaos: $(READY) ## Kill at every point there is, flood and confuse, and tell how soon access was gone (half an hour)
+chaos: $(READY) ## Kill at every point there is, flood and confuse, and tell how soon access was gone (half an hour); or one storm of everything: make chaos SEED=1 LEASES=60 MINUTES=5
+ifdef SEED
+	@$(BIN)/python -m tests.chaos.seeded --seed $(SEED) --leases $(LEASES) --minutes $(MINUTES) --report .nightlatch/chaos
+else
 	@NIGHTLATCH_ALL_KILL_POINTS=1 $(BIN)/python -m pytest -p tests.figures tests/chaos \
 		tests/workflows/test_operators.py tests/workflows/test_hostile_messages_in_masses.py
+endif
 
 replay: $(READY) ## Recorded histories against the present workflows
 	@$(BIN)/python -m pytest tests/replay
@@ -65,9 +72,8 @@ replay: $(READY) ## Recorded histories against the present workflows
 drill-sdk: $(READY) ## Recorded histories and deploys under another Temporal SDK: make drill-sdk SDK=1.34.0
 	@$(BIN)/python -m tests.replay.drill_sdk $(SDK)
 
-bench: $(READY) ## Benchmarks, each beside its bare-Temporal floor
-	@test -d bench || { echo "there are no benchmarks yet"; exit 1; }
-	@for file in bench/bench_*.py; do $(BIN)/python "$$file" || exit 1; done
+bench: $(READY) ## Nightlatch beside bare Temporal, short form; FULL=1 takes the figures that are kept, for hours
+	@$(BIN)/python -m bench
 
 lock: $(READY) ## Choose the versions of every package anew, each at least a week old
 	@$(BIN)/uv pip compile pyproject.toml --quiet --extra dev --universal --python-version 3.11 --generate-hashes \

@@ -17,7 +17,7 @@ from activities.integrations.webhook_pager import WebhookPager
 from activities.registry import Registry, load_keys
 from activities.settings import Settings, load_settings
 from domain.errors import InvalidInputError
-from domain.queues import Queue, queue_name
+from domain.queues import Queue
 from starter.connection import connect_for_service
 from starter.leaving import leave, leave_on_signals
 from starter.watchdog import watching
@@ -26,6 +26,8 @@ from workflows.service import make_workers
 logger = logging.getLogger("nightlatch.worker")
 
 CONFIGURATION_ERROR = 2
+
+CALLING_PROVIDERS = frozenset({Queue.LEASES, Queue.GRANTS, Queue.RECONCILE})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,17 +92,22 @@ async def _poll(
     registry: Registry,
     stop: asyncio.Event,
 ) -> None:
-    """Poll at once, but for grants: they wait until the vendors' SDKs are loaded, and what takes access away does not."""
+    """Poll at once what needs no vendor's SDK, and the rest when they are loaded: what a worker takes in that cannot send yet,
+    a removal that is due above all, waits for it, though another one could do it at once.
+    """
     warming = asyncio.create_task(registry.warm_up())
     async with AsyncExitStack() as stack:
-        for worker in make_workers(client, settings.queue_prefix, activities, queues):
-            if worker.task_queue == queue_name(settings.queue_prefix, Queue.GRANTS):
-                await warming
-            await stack.enter_async_context(worker)
-            logger.info("polling %s", worker.task_queue)
+
+        async def poll(some: list[Queue]) -> None:
+            for worker in make_workers(client, settings.queue_prefix, activities, some):
+                await stack.enter_async_context(worker)
+                logger.info("polling %s", worker.task_queue)
+
+        await poll([queue for queue in queues if queue not in CALLING_PROVIDERS])
+        await warming
+        await poll([queue for queue in queues if queue in CALLING_PROVIDERS])
         await stop.wait()
         logger.info("stopping: running attempts may finish")
-    await warming
 
 
 if __name__ == "__main__":

@@ -69,6 +69,11 @@ class FileServer:
         self._command = [*temporal_command(home, stack), *arguments]
         self._parts: list[Part] = []
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs now, or ran last."""
+        return self._parts[-1].pid
+
     async def start(self) -> datetime:
         """Return when it answered first: the instant from which on it is there."""
         name = f"temporal-{len(self._parts) + 1}"

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import httpx
 
 from sandbox.client import SandboxClient
 
@@ -15,8 +17,10 @@ STALL = timedelta(seconds=0.5)
 class VendorLog:
     """The vendors' audit log and the calls they hold, read once for all cases."""
 
-    def __init__(self, sandbox: SandboxClient) -> None:
+    def __init__(self, sandbox: SandboxClient, *, through_outages: bool = False) -> None:
+        """`through_outages`: vendors that are away are asked again; else nobody waits for them any longer."""
         self._sandbox = sandbox
+        self._through_outages = through_outages
         self._about: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         self._held: dict[str, int] = {}
         self._looks = 0
@@ -35,13 +39,19 @@ class VendorLog:
                     self._about[line.get("group_id") or line.get("issue_id") or ""].append(line)
                 self._held = await self._sandbox.holds()
             except Exception as error:  # noqa: BLE001 - it belongs to those who wait
-                self._broken = error
+                if not (self._through_outages and isinstance(error, httpx.TransportError)):
+                    self._broken = error
             self._looks += 1
             async with self._news:
                 self._news.notify_all()
             await asyncio.sleep(POLL_SECONDS)
             if (now := datetime.now(UTC)) - begun_at > STALL:
                 self._stalls.append((begun_at, now))
+
+    @property
+    def stalls(self) -> Sequence[tuple[datetime, datetime]]:
+        """When the vendors did not answer even us."""
+        return self._stalls
 
     def stalled(self, since: datetime, until: datetime) -> timedelta:
         """For how long in that time the vendors did not answer even us, because the machine was too busy."""
