@@ -12,7 +12,7 @@ from activities.freeze import FreezeGate
 from activities.key_files import write_new_keys
 from activities.ports import TicketSystem
 from activities.registry import load_keys
-from activities.settings import KeySettings, load_settings
+from activities.settings import FILE_VARIABLE, KeySettings, load_settings
 from domain.catalogue import Catalogue
 from domain.errors import InvalidInputError, MalformedError, RetryableError
 from domain.freeze import PROPERTY
@@ -58,6 +58,7 @@ async def why_closed(env: dict[str, str]) -> str:
 
 async def set_up(monkeypatch: pytest.MonkeyPatch, env: dict[str, str]) -> str:
     """What `nightlatch setup` does about the word."""
+    monkeypatch.delenv(FILE_VARIABLE, raising=False)
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     return await write_first_word(load_settings())

@@ -261,7 +261,7 @@ async def test_drain_waits_for_what_had_been_admitted_before_it_froze(house: Hou
         )
         await asyncio.wait({draining}, timeout=1)
         gate.release()
-        await house.until(house.is_member)
+        await house.until(lambda: bool(house.ledger("added")))
         report = await draining
         assert (house.is_member(), report.faults) == (False, ())
 
