@@ -1,4 +1,4 @@
-"""How much each row measures: under 20 minutes, in full for figures that are kept, or next to nothing to try the bench itself."""
+"""How much each row measures: sized for 20 minutes, in full for figures that are kept, or next to nothing to try the bench itself."""
 
 from dataclasses import dataclass, replace
 

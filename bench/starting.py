@@ -20,7 +20,7 @@ GOALS: Mapping[Queue, tuple[float, float]] = {
     Queue.LEASES: (2.5, 1.5),
     Queue.GRANTS: (8.0, 3.0),
 }
-"""Must and aim in seconds. `grants` waits until the vendor's SDK has been imported."""
+"""Must and aim in seconds. `leases` and `grants` wait until the vendor's SDK has been imported."""
 
 LOOK_SECONDS = 0.01
 PATIENCE_SECONDS = 60.0

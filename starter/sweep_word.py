@@ -52,7 +52,7 @@ async def read_word(tickets: TicketSystem, control: TicketRef, keys: KeyRing) ->
 
 async def page_for(pager: Pager, control: TicketRef, report: SweepReport) -> str:
     """Wake people where the engine had left something, or something was left. Says why nobody was woken, if so."""
-    ours = [each for each in report.removed if each.was_ours]
+    ours = [each for each in report.removed if each.was_ours and each.proved_at is not None]
     if not ours and not report.faults:
         return ""
     told = [f"{len(ours)} that the engine had left were taken away"] if ours else []

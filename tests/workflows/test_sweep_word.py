@@ -56,11 +56,16 @@ async def test_people_are_woken_when_the_engine_had_left_something(house: House)
     """Or when something could not be seen; nobody is for a stranger who was taken out in the usual way."""
     lease_id = str(LeaseId(target=house.target(), subject=house.subject()))
     for was_ours, told in ((False, ""), (True, "1 that the engine had left were taken away")):
-        gone = Removed(lease_id=lease_id, ticket="SEC-1", was_ours=was_ours)
+        gone = Removed(lease_id=lease_id, ticket="SEC-1", was_ours=was_ours, removed_at=NOW, proved_at=NOW)
         target = TargetSweep(target="admin", instance="okta/prod", removed=(gone,))
         swept = SweepReport(began_at=NOW, ended_at=NOW, targets=(target,))
         assert await page_for(house.pager, house.control, swept) == ""
         assert [told in alarm.summary for alarm in house.pager.told] == ([True] if told else [])
+    kept = Removed(lease_id=lease_id, ticket="SEC-1", was_ours=True, problem="not proved to be gone")
+    target = TargetSweep(target="admin", instance="okta/prod", removed=(kept,))
+    await page_for(house.pager, house.control, SweepReport(began_at=NOW, ended_at=NOW, targets=(target,)))
+    assert "not proved to be gone" in house.pager.told[-1].summary
+    assert "were taken away" not in house.pager.told[-1].summary
     await page_for(house.pager, house.control, report(NOW, "left"))
     assert "left: no list" in house.pager.told[-1].summary
 
