@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar
 
-from pydantic import ValidationError
-
 from domain.canonical import KeyRing, KeyRole, Signature
 from domain.errors import FrozenError, SignatureRefusedError
 from domain.ids import TicketRef
@@ -51,6 +49,19 @@ def seal_text(sealed: Signed) -> str:
     )
 
 
+def unseal_text(text: str) -> Signed:
+    """What `seal_text` put into an issue property.
+
+    Raises:
+        SignatureRefusedError: the text is nothing of the kind.
+    """
+    try:
+        plain = json.loads(text)
+        return Signed(payload=plain["payload"], signature=Signature(key_id=plain["key"], value=plain["sig"]))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise SignatureRefusedError("the property holds no sealed text") from error
+
+
 def read_freeze(text: str | None, control: TicketRef, keys: KeyRing, now: datetime) -> FreezeWord:
     """The word that stands on the control ticket.
 
@@ -62,10 +73,8 @@ def read_freeze(text: str | None, control: TicketRef, keys: KeyRing, now: dateti
             f"the control ticket {control.key} bears no freeze record; `nightlatch setup` writes the first one"
         )
     try:
-        plain = json.loads(text)
-        sealed = Signed(payload=plain["payload"], signature=Signature(key_id=plain["key"], value=plain["sig"]))
-        word = sealed.open(FreezeWord, keys)
-    except (ValueError, KeyError, TypeError, RecursionError, ValidationError, SignatureRefusedError):
+        word = unseal_text(text).open(FreezeWord, keys)
+    except SignatureRefusedError:
         raise FrozenError(f"the freeze record on {control.key} does not verify") from None
     if (word.ticket.site, word.ticket.issue_id) != (control.site, control.issue_id):
         raise FrozenError(f"the freeze record on {control.key} was made for {word.ticket.key}")

@@ -1,14 +1,11 @@
 """What a sweep says on the control ticket when it is done, and to people when it had to do something."""
 
-import json
 from datetime import UTC, datetime
 
-from pydantic import ValidationError
-
 from activities.ports import Pager, TicketSystem
-from domain.canonical import KeyRing, Signature, SigningKey
+from domain.canonical import KeyRing, SigningKey
 from domain.errors import NightlatchError, SignatureRefusedError
-from domain.freeze import seal_text
+from domain.freeze import seal_text, unseal_text
 from domain.ids import ProviderInstance, TicketRef
 from domain.paper import Alarm
 from domain.signed import Signed
@@ -42,10 +39,8 @@ async def read_word(tickets: TicketSystem, control: TicketRef, keys: KeyRing) ->
     """
     text = (await tickets.read_properties(control, PROPERTY)).get(PROPERTY)
     try:
-        plain = json.loads(text or "")
-        sealed = Signed(payload=plain["payload"], signature=Signature(key_id=plain["key"], value=plain["sig"]))
-        word = sealed.open(SweepWord, keys)
-    except (ValueError, KeyError, TypeError, RecursionError, ValidationError, SignatureRefusedError):
+        word = unseal_text(text or "").open(SweepWord, keys)
+    except SignatureRefusedError:
         return None
     return word if word.ticket.issue_id == control.issue_id else None
 
