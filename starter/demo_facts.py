@@ -77,14 +77,14 @@ class Facts:
 
     @cached_property
     def looks(self) -> tuple[datetime, datetime]:
-        """When the pair was observed absent after its end, by a witness whose signature holds, the vendor's lag apart."""
+        """When the pair was observed absent after its removal, by a witness whose signature holds, the vendor's lag apart."""
         first, second = (_witness(self._record(self._told, kind)) for kind in (RecordKind.REMOVED, RecordKind.PROVED))
         try:
             seen = verify_proof(
                 Proof(first=first, second=second),
                 self.case.keys,
                 lease_id=str(self.case.lease),
-                not_before=self.expired_at,
+                not_before=at(self.removed),
                 apart=self.case.surface.read_lag,
             )
         except SignatureRefusedError as error:
