@@ -1,7 +1,10 @@
 """Activities that hold the vendor credential: look, grant, prolong, take away. What they did and saw they sign as witness."""
 
 import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 from temporalio import activity
 
@@ -31,11 +34,12 @@ from domain.lease_messages import (
     PairInput,
     RevokeResult,
     SessionsResult,
+    SuspendResult,
 )
 from domain.signed import Signed
 from domain.values import Instant
 from domain.warrant import FREEZE_RECHECK_AGE, Warrant, WarrantKind, admit
-from domain.witness import Observation, Presence, Receipt, SessionsEnded, sessions_action
+from domain.witness import SUSPEND, Observation, Presence, Receipt, SessionsEnded, sessions_action
 
 MAX_REQUEST_ID, MAX_NOTE = 64, 60
 """A witness's words go whole into a record of the ticket, which is small (domain/evidence.py)."""
@@ -164,6 +168,22 @@ class AccessActivities:
                 sealed = self._receipt(clock, request.order, sessions_action(receipt.achieved), Answered())
                 return SessionsResult(sessions=receipt.achieved, note=receipt.note, receipt=sealed)
 
+    @activity.defn(name="suspend_subject")
+    async def suspend_subject(self, request: PairInput) -> SuspendResult:
+        """Suspend the whole account, because its access could not be taken away. Retried until that is done or no longer due.
+
+        An attempt that is under way when it is no longer due tells all the same what it did to somebody's account.
+        """
+        clock = EngineClock()
+        async with beating():
+            with told_to_temporal():
+                calling_lease(request.order)
+                grantee = request.order.grantee
+                provider = self._providers.for_target(grantee.kind, grantee.target)
+                suspending = provider.suspend(grantee.target, grantee.subject, _send_window(provider))
+                answered = await _to_its_end(suspending)
+                return SuspendResult(receipt=self._receipt(clock, request.order, SUSPEND, answered))
+
     async def _add(self, request: GrantInput, kind: WarrantKind) -> GrantResult:
         clock = EngineClock()
         grantee = request.order.grantee
@@ -273,6 +293,14 @@ def _attempt() -> int:
     info = activity.info()
     began_anew = info.current_attempt_scheduled_time > info.scheduled_time
     return max(info.attempt, 2) if began_anew else info.attempt
+
+
+async def _to_its_end(call: Coroutine[Any, Any, Answered]) -> Answered:
+    """What a call that was begun comes to, although the engine cancels the attempt meanwhile."""
+    task = asyncio.create_task(call)
+    with suppress(asyncio.CancelledError):
+        await asyncio.wait([task])
+    return await task
 
 
 async def _end_sessions(provider: AccessProvider, order: LeaseOrder, window: SendWindow) -> SessionsReceipt:

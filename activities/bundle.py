@@ -97,7 +97,7 @@ class Activities:
                 witness=keys.witness,
             )
             by_queue[Queue.LEASES] += [access.revoke_access, access.observe_access, access.end_sessions]
-            by_queue[Queue.LEASES] += [access.trace_run]
+            by_queue[Queue.LEASES] += [access.trace_run, access.suspend_subject]
             by_queue[Queue.GRANTS] += [access.look_before_grant, access.grant_access, access.prolong_access]
         if keys.judge is not None and keys.scribe is not None:
             engine = EngineActivities(client)

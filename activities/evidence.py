@@ -9,7 +9,7 @@ from activities.ports import TicketSystem
 from activities.records import TicketRecords
 from domain.canonical import KeyRing, SigningKey, digest
 from domain.errors import InvalidError, NotFoundError, SignatureRefusedError
-from domain.evidence import JUDGE_KINDS, WITNESSED_KINDS, Record, RecordKind
+from domain.evidence import JUDGE_KINDS, RECEIPTED_KINDS, WITNESSED_KINDS, Record
 from domain.ids import TicketRef
 from domain.paper import EvidenceInput, EvidenceResult, Fact, TicketFields
 from domain.witness import Observation, Presence, Receipt
@@ -91,8 +91,7 @@ class EvidenceActivities:
             raise SignatureRefusedError(f"{fact.kind} is for the judge to write")
         if fact.kind not in WITNESSED_KINDS:
             return
-        told_by_receipt = fact.kind in {RecordKind.GRANTED, RecordKind.SESSIONS_ENDED}
-        kind: type[Receipt | Observation] = Receipt if told_by_receipt else Observation
+        kind: type[Receipt | Observation] = Receipt if fact.kind in RECEIPTED_KINDS else Observation
         bodies = [sealed.open(kind, self._keys) for sealed in fact.witness]
         if not bodies:
             raise SignatureRefusedError(f"{fact.kind} needs the signed word of whoever saw it")

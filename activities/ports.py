@@ -19,12 +19,14 @@ class Capabilities(Value):
 
     `read_lag`: how long after a write a read may still show the old state. `landing_lag`: how long after it was sent a
     write may still take effect. `client_timeout`: no call takes longer. `native_expiry`: the vendor holds the deadline.
+    `suspends`: an account can be suspended.
     """
 
     native_expiry: bool
     read_lag: timedelta
     landing_lag: timedelta
     client_timeout: timedelta
+    suspends: bool = False
 
 
 class Answered(Value):
@@ -101,6 +103,14 @@ class AccessProvider(Protocol):
 
     async def end_sessions(self, target: TargetRef, subject: SubjectRef, window: SendWindow) -> SessionsReceipt:
         """End what the vendor itself has issued to the subject."""
+        ...
+
+    async def suspend(self, target: TargetRef, subject: SubjectRef, window: SendWindow) -> Answered:
+        """Let the account sign in nowhere until people restore it. Returns when a reading says that it cannot. Safe to repeat.
+
+        Raises:
+            VendorError: it may still sign in.
+        """
         ...
 
     def list_holders(self, target: TargetRef) -> AsyncIterator[Holder]:

@@ -16,12 +16,10 @@ def question_text(view: TicketView, terms: RequestTerms, catalogue: Catalogue) -
     wish = f"{asker} asks for {entitlement.title} ({terms.entitlement})"
     if terms.subject != terms.requester:
         wish += f" for {holder}"
-    targets = ", ".join(f"{grantee.target_name} at {grantee.target.instance}" for grantee in terms.grantees)
-    residual = max(grantee.max_residual for grantee in terms.grantees)
     return "\n\n".join(
         [
             f"{wish}, for {render_duration(terms.duration)} from the moment of granting.",
-            f"Adds the account to: {targets}. A session issued before the end can live on for up to {render_duration(residual)}.",
+            _where(terms),
             f"Extensions: {_extensions(terms)}.",
             (
                 f"To decide: move this ticket to Approved or Declined. Approvers: "
@@ -31,6 +29,16 @@ def question_text(view: TicketView, terms: RequestTerms, catalogue: Catalogue) -
             ),
             f"Your answer is bound to {terms.digest}.",
         ],
+    )
+
+
+def _where(terms: RequestTerms) -> str:
+    targets = ", ".join(f"{grantee.target_name} at {grantee.target.instance}" for grantee in terms.grantees)
+    residual = max(grantee.max_residual for grantee in terms.grantees)
+    said = f"Adds the account to: {targets}. A session issued before the end can live on for up to {render_duration(residual)}."
+    late = min((grantee.suspend_after for grantee in terms.grantees if grantee.suspend_after), default=None)
+    return (
+        f"{said} A removal that is late by {render_duration(late)} has the whole account suspended." if late else said
     )
 
 

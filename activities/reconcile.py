@@ -195,6 +195,7 @@ class ReconcileActivities:
                 subject=lease_id.subject,
                 target_name=target.name,
                 max_residual=MAX_RESIDUAL,
+                suspend_after=target.suspend_after,
             ),
             entitlement="",
             terms_digest="",

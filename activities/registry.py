@@ -112,8 +112,8 @@ def _signing_key(file: Path | None, role: KeyRole) -> SigningKey | None:
 
 def _hold_to_the_kernel(instance: str, kind: TargetKind, adapter: AccessProvider) -> None:
     able, surface = adapter.capabilities, SURFACES[kind]
-    said = (able.read_lag, able.landing_lag, able.native_expiry)
-    if said != (surface.read_lag, surface.landing_lag, surface.native_expiry):
+    said = (able.read_lag, able.landing_lag, able.native_expiry, able.suspends)
+    if said != (surface.read_lag, surface.landing_lag, surface.native_expiry, surface.suspends):
         raise InvalidInputError(f"the adapter of {instance} does not keep what the kernel expects of {kind}")
     if able.client_timeout.total_seconds() > LONGEST_CALL_SECONDS:
         raise InvalidInputError(

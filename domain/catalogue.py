@@ -45,17 +45,18 @@ class Surface(Value):
     """What the kernel must know of a vendor surface in advance; its adapter's capabilities must say the same.
 
     `read_lag`: how long a read may still show the state before a write. `landing_lag`: how long after it was sent a write
-    may still take effect. `native_expiry`: the vendor holds the deadline too.
+    may still take effect. `native_expiry`: the vendor holds the deadline too. `suspends`: an account can be suspended there.
     """
 
     read_lag: timedelta
     landing_lag: timedelta
     native_expiry: bool
+    suspends: bool = False
 
 
 SURFACES: Mapping[TargetKind, Surface] = {
     TargetKind.OKTA_GROUP: Surface(
-        read_lag=timedelta(seconds=1), landing_lag=timedelta(seconds=2), native_expiry=False
+        read_lag=timedelta(seconds=1), landing_lag=timedelta(seconds=2), native_expiry=False, suspends=True
     ),
 }
 
@@ -75,8 +76,18 @@ class StandingException(StrictValue):
     until: date
 
 
+SuspendAfter = Annotated[Duration | None, Field(exclude_if=lambda after: after is None)]
+"""Absent when it was not asked for, from digests too: an approval of what went before it stays an approval."""
+
+EARLIEST_SUSPENSION = timedelta(minutes=5)
+"""People are paged a minute after a removal was due, and get time to put it right with less harm."""
+
+
 class Target(StrictValue):
-    """One container at one provider instance. `max_residual`: how long a session issued before the end can still live."""
+    """One container at one provider instance. `max_residual`: how long a session issued before the end can still live.
+
+    `suspend_after`: a removal, or an ending of sessions, that is so late has the whole account suspended. Default: never.
+    """
 
     kind: TargetKind
     instance: ProviderInstance
@@ -85,6 +96,18 @@ class Target(StrictValue):
     max_residual: Duration = timedelta(hours=1)
     mode: TargetMode = TargetMode.OBSERVE
     exceptions: tuple[StandingException, ...] = ()
+    suspend_after: SuspendAfter = None
+
+    @model_validator(mode="after")
+    def _suspends_late_and_can(self) -> Self:
+        if self.suspend_after is None:
+            return self
+        if not SURFACES[self.kind].suspends:
+            raise ValueError(f"suspend_after: no account can be suspended by way of {self.kind}; remove it")
+        if self.suspend_after < EARLIEST_SUSPENSION:
+            earliest = render_duration(EARLIEST_SUSPENSION)
+            raise ValueError(f"suspend_after is shorter than {earliest}, in which people can act; raise it")
+        return self
 
     @property
     def ref(self) -> TargetRef:

@@ -34,12 +34,14 @@ class RecordKind(StrEnum):
     PROVED = "proved"
     SESSIONS_ENDED = "sessions_ended"
     STUCK = "stuck"
+    SUSPENDED = "suspended"
     CLOSED = "closed"
 
 
 JUDGE_KINDS = frozenset({RecordKind.ASKED, RecordKind.ARMED, RecordKind.EXTENDED, RecordKind.EXTENSION_VOID})
-WITNESSED_KINDS = frozenset({RecordKind.GRANTED, RecordKind.REMOVED, RecordKind.PROVED, RecordKind.SESSIONS_ENDED})
-"""Kinds that say what a vendor did or showed: signed only with the witness's own words inside."""
+RECEIPTED_KINDS = frozenset({RecordKind.GRANTED, RecordKind.SESSIONS_ENDED, RecordKind.SUSPENDED})
+WITNESSED_KINDS = RECEIPTED_KINDS | {RecordKind.REMOVED, RecordKind.PROVED}
+"""Kinds that say what a vendor did (by its receipt) or showed: signed only with the witness's own words inside."""
 
 
 def signing_role(kind: RecordKind) -> KeyRole:

@@ -83,6 +83,12 @@ class SessionsResult(Value):
     receipt: Signed | None = None
 
 
+class SuspendResult(Value):
+    """`receipt` is a `Receipt`: by then the account could sign in nowhere."""
+
+    receipt: Signed
+
+
 class ExtensionOffer(Value):
     """Request to lease: move your provider's deadline, then wait for the commit. Order: judged wish, one at a time."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from domain.canonical import digest
-from domain.catalogue import Catalogue, Duration, Entitlement, ExtensionTerms, TargetKind
+from domain.catalogue import Catalogue, Duration, Entitlement, ExtensionTerms, SuspendAfter, TargetKind
 from domain.durations import parse_duration, render_duration
 from domain.errors import InvalidInputError
 from domain.ids import LeaseId, SubjectRef, TargetRef
@@ -25,6 +25,7 @@ class Grantee(Value):
     subject: SubjectRef
     target_name: str
     max_residual: Duration
+    suspend_after: SuspendAfter = None
 
     @property
     def lease_id(self) -> LeaseId:
@@ -157,6 +158,7 @@ def _grantees(subject: str, entitlement: Entitlement, catalogue: Catalogue, reas
                 subject=SubjectRef(instance=target.instance, user_id=accounts[target.instance]),
                 target_name=target.name,
                 max_residual=target.max_residual,
+                suspend_after=target.suspend_after,
             ),
         )
     return tuple(grantees)

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 from pydantic import Field
 
-from domain.catalogue import Catalogue, TargetKind, TargetMode
+from domain.catalogue import Catalogue, SuspendAfter, TargetKind, TargetMode
 from domain.drift import UNSEEN, Finding, Known
 from domain.ids import LeaseId, ProviderInstance, TargetRef
 from domain.values import Instant, Value
@@ -37,6 +37,7 @@ class WatchedTarget(Value):
     name: str
     mode: TargetMode = TargetMode.OBSERVE
     exceptions: tuple[Exempt, ...] = ()
+    suspend_after: SuspendAfter = None
 
     def why_exempt(self, lease_id: str, now: datetime) -> str:
         """Why the account of that lease id may stay, while an exception lasts; empty otherwise."""
@@ -56,6 +57,7 @@ def watched_targets(catalogue: Catalogue, instance: str) -> dict[TargetRef, Watc
             name=target.name,
             mode=target.mode,
             exceptions=tuple(Exempt.model_validate(named.model_dump()) for named in target.exceptions),
+            suspend_after=target.suspend_after,
         )
         for target in catalogue.targets.values()
         if target.instance == instance

@@ -29,6 +29,10 @@ def sessions_action(achieved: SessionsEnded) -> str:
     return f"end sessions: {achieved}"
 
 
+SUSPEND = "suspend the account"
+"""How a receipt names that the subject's account was suspended."""
+
+
 class Observation(SignedBody):
     """One look at one pair, by one lease run. `observed_at` is the vendor's clock where it tells, `vendor_request_id` its id."""
 

@@ -22,8 +22,8 @@ NOTHING = "no removal is late"
 def stuck(as_json: Json = False) -> None:
     """Removals that were due more than a minute ago: on which rung, since when, after how many attempts, with which error.
 
-    Rungs: `removal` (the access itself), `sessions` (the access is gone, its sessions are not ended). Each goes on being
-    tried. Exit code 1 when there is any.
+    Rungs: `removal` (the access itself), `sessions` (the access is gone, its sessions are not ended), `suspension` (either,
+    and so late that the account was to be suspended). Each goes on being tried. Exit code 1 when there is any.
     """
     with answering(as_json):
         found = asyncio.run(_read())

@@ -56,5 +56,6 @@ _SENTENCES: Mapping[str, Callable[[Facts], str]] = {
         f"sessions: {str(facts['achieved']).replace('_', ' ')}" + (f" ({facts['note']})" if facts["note"] else "")
     ),
     "stuck": lambda _: "the removal is late, and goes on being tried",
+    "suspended": lambda _: "the whole account was suspended, because its access could not be taken away in time",
     "closed": lambda facts: f"{str(facts['outcome']).replace('_', ' ')}: {facts['why']}",
 }

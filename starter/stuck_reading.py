@@ -21,6 +21,7 @@ from domain.values import Instant, Value, render_instant
 from workflows.options import STUCK_AFTER
 
 REMOVAL, SESSIONS = AccessActivities.revoke_access.__name__, AccessActivities.end_sessions.__name__
+SUSPENSION = AccessActivities.suspend_subject.__name__
 
 AT_ONCE = 16
 MAX_PROBLEM = 300
@@ -41,7 +42,8 @@ _EXPIRES_AT = SearchAttributeKey.for_datetime(search.EXPIRES_AT)
 
 
 class Stuck(Value):
-    """One lease that is late. `rung`: `removal`, or `sessions` when the access is gone and its sessions are not ended.
+    """One lease that is late. `rung`: `removal`, or `sessions` when the access is gone and its sessions are not ended;
+    `suspension` when either was so late that the whole account was to be suspended.
 
     `since`: when that was due. `attempts`: of what it waits for now, and `problem` what came of the last one.
     """
@@ -87,12 +89,15 @@ async def find_stuck(client: Client, now: datetime) -> list[Stuck]:
 async def _judge(client: Client, lease: WorkflowExecutionDescription, now: datetime) -> Stuck | None:
     known = lease.typed_search_attributes
     state = known.get(_STATE) or ""
-    waits_for = [each for each in lease.raw_description.pending_activities if each.activity_type.name not in _BESIDE]
-    pending = waits_for[0] if waits_for else None
+    waits_for = {each.activity_type.name: each for each in lease.raw_description.pending_activities}
+    suspending = waits_for.pop(SUSPENSION, None)
+    pending = next((each for name, each in waits_for.items() if name not in _BESIDE), None)
     is_sessions = pending is not None and pending.activity_type.name == SESSIONS
     if lease.close_time is not None or (state == LeaseState.RECORDING and not is_sessions):
         return None
-    since = await _asked_at(client, lease, SESSIONS if is_sessions else REMOVAL)
+    asked_at = await _first_asked(client, lease)
+    rung, first = ("sessions", SESSIONS) if is_sessions else ("removal", REMOVAL)
+    since = asked_at.get(first)
     if since is None:
         since = lease.start_time if await lease.memo_value(MEMO_END_ONLY, default=False) else known.get(_EXPIRES_AT)
     if since is None or (now - since < STUCK_AFTER and state != LeaseState.STUCK):
@@ -102,19 +107,20 @@ async def _judge(client: Client, lease: WorkflowExecutionDescription, now: datet
         ticket=known.get(_TICKET) or "",
         subject=known.get(_SUBJECT) or "",
         target=next(iter(known.get(_TARGET) or ()), ""),
-        rung="sessions" if is_sessions else "removal",
+        rung="suspension" if SUSPENSION in asked_at else rung,
         since=since,
         attempts=pending.attempt if pending is not None else 0,
-        problem=_problem(lease, pending, now),
+        problem="; ".join(_problem(lease, each, now) for each in ([pending, suspending] if suspending else [pending])),
     )
 
 
-async def _asked_at(client: Client, lease: WorkflowExecutionDescription, name: str) -> datetime | None:
-    """When a run first asked for such an activity. What describes it tells only of its newest attempt."""
+async def _first_asked(client: Client, lease: WorkflowExecutionDescription) -> dict[str, datetime]:
+    """When a run first asked for each of its activities. What describes it tells only of the newest attempts."""
+    asked_at: dict[str, datetime] = {}
     async for event in client.get_workflow_handle(lease.id, run_id=lease.run_id).fetch_history_events():
-        if event.activity_task_scheduled_event_attributes.activity_type.name == name:
-            return event.event_time.ToDatetime(UTC)
-    return None
+        name = event.activity_task_scheduled_event_attributes.activity_type.name
+        asked_at.setdefault(name, event.event_time.ToDatetime(UTC))
+    return asked_at
 
 
 def _problem(lease: WorkflowExecutionDescription, pending: PendingActivityInfo | None, now: datetime) -> str:

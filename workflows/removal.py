@@ -20,6 +20,7 @@ from workflows import options, words
 from workflows.asking import ask
 from workflows.failures import cause_of
 from workflows.lease_book import LeaseBook
+from workflows.suspension import Suspension
 
 PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=15)
@@ -40,6 +41,7 @@ class Removal:
         self._late = False
         self._alarms = 0
         self._pages: list[asyncio.Task[None]] = []
+        self._suspension = Suspension(book, self._page)
         self.proof: Proof | None = None
         self.looks: tuple[Observation, Observation] | None = None
         self.sessions: SessionsEnded | None = None
@@ -52,6 +54,7 @@ class Removal:
             # The siblings of a grant that failed must not be held until this removal is proved.
             self._book.tell_request(ending=words.ending(status.reason, self._book.note))
         watch = asyncio.create_task(self._say_when_stuck())
+        self._suspension.begin()
         while self.proof is None:
             first = await self._revoke()
             if first is not None:
@@ -59,6 +62,7 @@ class Removal:
         while self.sessions is None:
             await self._end_sessions()
         watch.cancel()
+        await self._suspension.end()
         if self._alarms:
             self._book.paper.do(partial(self._page, "done", workflow.now(), over=True))
 
@@ -110,7 +114,10 @@ class Removal:
         if self._late:
             self._book.paper.show(TicketFields(state=f"Removed: {order.grantee.target_name}"))
         instants = (look.observed_at for look in self.looks)
-        comment = words.proved_comment(order, self._book.status.reason, self._book.note, *instants)
+        suspended = self._suspension.is_done
+        comment = words.proved_comment(
+            order, self._book.status.reason, self._book.note, *instants, is_suspended=suspended
+        )
         facts: dict[str, object] = {"turns": self._turns + 1}
         self._book.record("proved", RecordKind.PROVED, facts=facts, witness=(seen.observation,), comment=comment)
 
@@ -143,7 +150,7 @@ class Removal:
                     self._book.advance(LeaseEvent.OVERDUE)
                     self._late = True
                     self._book.paper.show(TicketFields(state=f"Removal late: {self._book.order.grantee.target_name}"))
-                comment = words.late_comment(self._book.order, what, due_at)
+                comment = words.late_comment(self._book.order, what, due_at, self._suspension.warning())
                 name = "stuck" if self.proof is None else "sessions-stuck"
                 self._book.record(name, RecordKind.STUCK, comment=comment)
                 page = self._page(f"the {what} {self._book.order.grantee.target_name} is late", due_at)

@@ -35,6 +35,7 @@ _HINTS = {
     "revoke": "told to revoke",
 }
 _TAKING = frozenset({LeaseState.REVOKING, LeaseState.STUCK, LeaseState.PROVING})
+RESTORE = "Nightlatch restores no account: an administrator does, once the access is proved gone."
 _MARKUP = re.compile(r"([\\`*_\[\]<>#|~!])")
 MOST_LINES = 200
 SHOWN_ENTRIES = 20
@@ -89,24 +90,45 @@ def lease_details(order: LeaseOrder, status: LeaseStatus, note: str) -> str:
 
 
 def proved_comment(
-    order: LeaseOrder, reason: EndReason | None, note: str, removed_at: datetime, proved_at: datetime
+    order: LeaseOrder,
+    reason: EndReason | None,
+    note: str,
+    removed_at: datetime,
+    proved_at: datetime,
+    *,
+    is_suspended: bool,
 ) -> str:
     residual = render_duration(order.grantee.max_residual)
-    return (
+    told = (
         f"Access to {order.grantee.target_name} at {order.grantee.target.instance} is gone: {ending(reason, note)}. "
         f"Observed absent at {minute(removed_at)} and again at {minute(proved_at)}.\n\n"
         f"A session issued before that can live on until {minute(proved_at + order.grantee.max_residual)} at the latest ({residual})."
     )
+    return f"{told}\n\nThe account is suspended. {RESTORE}" if is_suspended else told
 
 
 def refused_comment(order: LeaseOrder, reason: EndReason | None, note: str) -> str:
     return f"Access to {order.grantee.target_name} at {order.grantee.target.instance} was not granted: {ending(reason, note)}."
 
 
-def late_comment(order: LeaseOrder, what: str, due_at: datetime) -> str:
-    return (
+def late_comment(order: LeaseOrder, what: str, due_at: datetime, warning: str) -> str:
+    said = (
         f"The {what} {order.grantee.target_name} is late: it was due at {minute(due_at)}. "
         "It goes on being tried until it is done; nobody needs to ask again."
+    )
+    return f"{said} {warning}".strip()
+
+
+def suspension_warning(at: datetime) -> str:
+    return (
+        f"If it is not done by {minute(at)}, the whole account is suspended, as the catalogue has it for this target."
+    )
+
+
+def suspended_comment(order: LeaseOrder, at: datetime) -> str:
+    return (
+        f"The account {order.grantee.subject.user_id} at {order.grantee.subject.instance} was suspended at {minute(at)}: "
+        f"its access to {order.grantee.target_name} could not be taken away in time. That goes on being tried.\n\n{RESTORE}"
     )
 
 

@@ -47,9 +47,16 @@ class OktaClient:
         if http is not None:
             await http.aclose()
 
-    async def write(self, name: str, send: Callable[[Sdk], Awaitable[object]], window: SendWindow) -> Answer:
+    async def write(
+        self,
+        name: str,
+        send: Callable[[Sdk], Awaitable[object]],
+        window: SendWindow,
+        *,
+        expected: int = httpx.codes.NO_CONTENT,
+    ) -> Answer:
         """Let `send` make its one write; `window` is asked after sign-in, right before the request goes out."""
-        return await self._call(lambda: Call(name, httpx.codes.NO_CONTENT, window), send)
+        return await self._call(lambda: Call(name, expected, window), send)
 
     async def read(self, name: str, path: str) -> Answer:
         """One GET; the answer has a JSON body."""

@@ -6,10 +6,12 @@ Reference: https://developer.okta.com/docs/api/openapi/okta-management/managemen
 
 import re
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from activities.ports import Answered, Capabilities, Holder, Look, SessionsReceipt
@@ -17,7 +19,7 @@ from activities.providers.okta_answers import Answer
 from activities.providers.okta_client import OktaClient
 from activities.providers.okta_settings import OktaSettings
 from activities.send_window import SendWindow
-from domain.errors import InvalidError, MalformedError, NotFoundError, RetryableError
+from domain.errors import InvalidError, MalformedError, NotFoundError, OutcomeUnknownError, RetryableError
 from domain.ids import SubjectRef, TargetRef
 from domain.values import Instant
 from domain.warrant import Warrant
@@ -25,6 +27,8 @@ from domain.witness import Presence, SessionsEnded
 
 READ_LAG = timedelta(seconds=1)
 LANDING_LAG = timedelta(seconds=2)
+
+CANNOT_SIGN_IN = frozenset({"SUSPENDED", "DEPROVISIONED"})
 
 _GROUP_ID = re.compile(r"00g[A-Za-z0-9]{10,40}")
 _USER_ID = re.compile(r"00u[A-Za-z0-9]{10,40}")
@@ -38,7 +42,11 @@ class OktaGroups:
         self._instance = settings.instance
         self._client = OktaClient(settings)
         self._capabilities = Capabilities(
-            native_expiry=False, read_lag=READ_LAG, landing_lag=LANDING_LAG, client_timeout=settings.client_timeout
+            native_expiry=False,
+            suspends=True,
+            read_lag=READ_LAG,
+            landing_lag=LANDING_LAG,
+            client_timeout=settings.client_timeout,
         )
 
     @property
@@ -157,6 +165,19 @@ class OktaGroups:
                 return SessionsReceipt(achieved=SessionsEnded.ENDED, note="the user does not exist")
             raise RetryableError(f"end_sessions: Okta said 404, yet user {user_id} exists") from error
         return SessionsReceipt(achieved=SessionsEnded.ENDED)
+
+    async def suspend(self, target: TargetRef, subject: SubjectRef, window: SendWindow) -> Answered:
+        """Okta suspends an ACTIVE account only, with 400 for any other: what counts is the status that is read afterwards."""
+        _, user_id = self._ids(target, subject)
+        name = "suspend"
+        with suppress(NotFoundError, InvalidError, OutcomeUnknownError):
+            await self._client.write(name, lambda sdk: sdk.suspend_user(user_id), window, expected=httpx.codes.OK)
+        answer = await self._read(name, f"/api/v1/users/{user_id}", thing="user")
+        status = _entity(name, answer, user_id).get("status")
+        if status not in CANNOT_SIGN_IN:
+            said = f"{name}: user {user_id} has status {status}; suspend the account by hand, or wait for the next try"
+            raise RetryableError(said, vendor_request_id=answer.vendor_request_id or None)
+        return answer.answered
 
     async def list_holders(self, target: TargetRef) -> AsyncIterator[Holder]:
         group_id = self._group_id(target)

@@ -105,6 +105,13 @@ class Directory:
                 "okta", "user.status_changed", actor=actor, user_id=user_id, old=user["status"], new=status
             )
 
+    def suspend(self, user_id: str, *, actor: str) -> None:
+        """Suspend an active user; raises E0000001 for a user of any other status."""
+        status = self.user(user_id)["status"]
+        if status != "ACTIVE":
+            raise OktaError("E0000001", f"Cannot suspend a user that is {status}.")
+        self.set_status(user_id, "SUSPENDED", actor=actor)
+
     def sessions_of(self, user_id: str) -> list[Document]:
         return [session for _, session in self._store.items("okta.sessions") if session["user_id"] == user_id]
 

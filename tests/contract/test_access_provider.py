@@ -197,6 +197,36 @@ async def test_sessions_of_a_user_who_is_gone_are_ended_with_a_note(vendor: Vend
     assert "user" in receipt.note
 
 
+@pytest.mark.parametrize(("before", "after"), [("ACTIVE", "SUSPENDED"), ("DEPROVISIONED", "DEPROVISIONED")])
+async def test_suspended_account_signs_in_nowhere(vendor: Vendor, before: str, after: str) -> None:
+    """Saying it twice does no harm, and an account that cannot sign in anyway stays as it is. Membership is another matter."""
+    target, subject = await vendor.make_group(), await vendor.make_user()
+    await vendor.add_by_hand(target, subject)
+    await vendor.set_status(subject, before)
+    for _ in range(2):
+        answered = await vendor.provider.suspend(target, subject, open_window())
+        assert answered.vendor_request_id
+        assert await vendor.status(subject) == after
+    assert (await vendor.provider.verify(target, subject)).presence is Presence.PRESENT
+
+
+async def test_account_that_may_still_sign_in_is_not_called_suspended(vendor: Vendor) -> None:
+    """Who is locked out gets in again by a new password, and cannot be suspended: it goes on being tried, by name."""
+    target, subject = await vendor.make_group(), await vendor.make_user()
+    await vendor.set_status(subject, "LOCKED_OUT")
+    with pytest.raises(RetryableError, match="LOCKED_OUT"):
+        await vendor.provider.suspend(target, subject, open_window())
+
+
+async def test_user_who_is_not_seen_is_not_called_suspended(vendor: Vendor) -> None:
+    """Gone, or hidden from us: whether anything is left to take away, the removal itself finds out."""
+    target, subject = await vendor.make_group(), await vendor.make_user()
+    await vendor.delete_user(subject)
+    with pytest.raises(NotFoundError) as gone:
+        await vendor.provider.suspend(target, subject, open_window())
+    assert gone.value.thing == "user"
+
+
 async def test_last_seen_is_the_last_sign_in(vendor: Vendor) -> None:
     """None before the first sign-in, then an aware instant."""
     target, subject = await vendor.make_group(), await vendor.make_user()
@@ -219,6 +249,9 @@ async def test_closed_window_sends_no_write(vendor: Vendor) -> None:
         await vendor.provider.revoke(target, member, closed_window())
     with pytest.raises(RetryableError):
         await vendor.provider.end_sessions(target, member, closed_window())
+    with pytest.raises(RetryableError):
+        await vendor.provider.suspend(target, member, closed_window())
     assert await vendor.changes(target, subject) == []
     assert await vendor.changes(target, member) == ["added"]
     assert await vendor.sessions(member) == 1
+    assert await vendor.status(member) == "ACTIVE"

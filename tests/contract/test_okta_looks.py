@@ -10,7 +10,7 @@ from domain.errors import (
     RetryableError,
 )
 from domain.witness import Presence
-from sandbox.client import SandboxClient
+from sandbox.client import Document, SandboxClient
 from tests.contract.okta_calls import (
     READS,
     Pair,
@@ -148,3 +148,25 @@ async def test_what_is_gone_is_named(okta: OktaGroups, okta_vendor: OktaVendor, 
         await okta.last_seen(pair[1], pair[0])
     assert gone.value.thing == "user"
     assert gone.value.vendor_request_id
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_done"),
+    [
+        ({"kind": "status", "status": 200, "body": {}}, False),
+        ({"kind": "status", "status": 500}, False),
+        ({"kind": "reset", "when": "after"}, True),
+        ({"kind": "empty"}, True),
+    ],
+)
+async def test_suspension_is_what_the_status_says_afterwards(
+    okta: OktaGroups, hand: SandboxClient, okta_vendor: OktaVendor, pair: Pair, fault: Document, is_done: bool
+) -> None:
+    """An acknowledgement without effect is none, and an effect whose acknowledgement was lost is one."""
+    await hand.arm("okta", fault, method="POST", path="/lifecycle/suspend$", times=1)
+    if is_done:
+        assert (await okta.suspend(*pair, open_window())).vendor_request_id
+    else:
+        with pytest.raises(RetryableError, match="status ACTIVE"):
+            await okta.suspend(*pair, open_window())
+    assert await okta_vendor.status(pair[1]) == ("SUSPENDED" if is_done else "ACTIVE")

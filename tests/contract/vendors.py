@@ -25,6 +25,7 @@ class Vendor(Protocol):
     async def make_unassignable_group(self) -> TargetRef: ...
     async def make_user(self, login: str | None = None) -> SubjectRef: ...
     async def set_status(self, subject: SubjectRef, status: str) -> None: ...
+    async def status(self, subject: SubjectRef) -> str: ...
     async def delete_user(self, subject: SubjectRef) -> None: ...
     async def delete_group(self, target: TargetRef) -> None: ...
     async def make_rule(self, target: TargetRef) -> None: ...
@@ -51,6 +52,9 @@ class FakeVendor:
 
     async def set_status(self, subject: SubjectRef, status: str) -> None:
         self.fake.users[subject.user_id].status = status
+
+    async def status(self, subject: SubjectRef) -> str:
+        return self.fake.users[subject.user_id].status
 
     async def delete_user(self, subject: SubjectRef) -> None:
         self.fake.delete_user(subject)
@@ -94,6 +98,12 @@ class OktaVendor:
 
     async def set_status(self, subject: SubjectRef, status: str) -> None:
         await self.hand.set_okta_status(subject.user_id, status)
+
+    async def status(self, subject: SubjectRef) -> str:
+        """By the vendor's own log: a new user is active."""
+        changes = [line for line in await self.hand.audit() if line["event"] == "user.status_changed"]
+        mine = [str(line["new"]) for line in changes if line["user_id"] == subject.user_id]
+        return mine[-1] if mine else "ACTIVE"
 
     async def delete_user(self, subject: SubjectRef) -> None:
         await self.hand.set_okta_status(subject.user_id, "DELETED")

@@ -110,6 +110,7 @@ EXAMPLES: tuple[BaseModel, ...] = (
     l.GrantResult(receipt=SEALED, observation=SEALED),
     l.RevokeResult(observation=SEALED, receipt=SEALED, sessions=SessionsEnded.ENDED, sessions_note="a note"),
     l.SessionsResult(sessions=SessionsEnded.UNSUPPORTED, note="a note", receipt=SEALED),
+    l.SuspendResult(receipt=SEALED),
     l.ExtensionOffer(wish_id="c1", new_end=LATER),
     l.ExtensionCommit(wish_id="c1", commit=True),
     l.ArmExtensionInput(order=ORDER, wish_id="c1", current_end=END, new_end=LATER),
@@ -173,6 +174,7 @@ WATCHED = w.WatchedTarget(
     name="prod admins",
     mode=TargetMode.ENFORCE,
     exceptions=(w.Exempt(account="00ubreakglass", reason="break glass", until=LATER.date()),),
+    suspend_after=timedelta(minutes=30),
 )
 LEASED = w.LeasedTarget(kind=TargetKind.OKTA_GROUP, ref=ORDER.grantee.target, name="prod admins", leased_at=NOW)
 KNOWN = Known(since=ASKED_AT, was_ours=True)

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from domain.catalogue import (
+    SURFACES,
     Catalogue,
     Duration,
     ExtensionTerms,
@@ -212,6 +213,7 @@ def test_locks_by_the_native_container_whatever_the_surface_is_called() -> None:
         (("targets", "prod-admins"), "instance", "okta/test"),
         (("targets", "prod-admins"), "name", "Other"),
         (("targets", "prod-admins"), "max_residual", "2h"),
+        (("targets", "prod-admins"), "suspend_after", "30m"),
     ],
 )
 def test_changes_the_entry_digest_with_each_field(path: tuple[str, ...], field: str, value: object) -> None:
@@ -243,6 +245,27 @@ def test_observes_a_target_and_excepts_nobody_unless_it_says_otherwise() -> None
     """A target that somebody adds strips no standing member."""
     target = catalogue().targets["prod-admins"]
     assert (target.mode, target.exceptions) == (TargetMode.OBSERVE, ())
+
+
+def test_suspends_nobody_unless_the_target_says_so() -> None:
+    """And leaves no trace in a digest then: what was approved before there was such a thing stays approved."""
+    target = catalogue().targets["prod-admins"]
+    assert target.suspend_after is None
+    assert "suspend_after" not in target.model_dump(mode="json")
+
+
+def test_refuses_a_suspension_before_people_can_act() -> None:
+    """They are paged first, and may have a gentler remedy."""
+    with pytest.raises(ValidationError, match="suspend_after is shorter than 5m"):
+        broken(lambda plain: at(plain, "targets", "prod-admins").update(suspend_after="4m59s"))
+
+
+def test_refuses_a_suspension_where_none_is_possible(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rung that does not exist is refused when the catalogue is read, and not found missing in an emergency."""
+    unable = SURFACES[TargetKind.OKTA_GROUP].model_copy(update={"suspends": False})
+    monkeypatch.setattr("domain.catalogue.SURFACES", {TargetKind.OKTA_GROUP: unable})
+    with pytest.raises(ValidationError, match="no account can be suspended by way of okta-group; remove it"):
+        broken(lambda plain: at(plain, "targets", "prod-admins").update(suspend_after="30m"))
 
 
 @pytest.mark.parametrize("field", ["account", "reason", "until"])

@@ -48,6 +48,7 @@ GRANTEE_MUTATIONS: dict[str, Any] = {
     "subject": SUBJECT.model_copy(update={"user_id": "00u2"}),
     "target_name": "Other",
     "max_residual": "2h",
+    "suspend_after": "30m",
 }
 
 

@@ -8,17 +8,18 @@ from typing import Literal, NamedTuple, TypeVar
 from activities.ports import AccessProvider, Answered, Capabilities, Holder, Look, SessionsReceipt
 from activities.send_window import SendWindow
 from domain.catalogue import TargetKind
-from domain.errors import ForbiddenError, InvalidInputError, NotFoundError, OutcomeUnknownError
+from domain.errors import ForbiddenError, InvalidInputError, NotFoundError, OutcomeUnknownError, RetryableError
 from domain.ids import SubjectRef, TargetRef
 from domain.warrant import Warrant
 from domain.witness import Presence, SessionsEnded
 from tests.fakes.script import Gate, Script, When
 
 Result = TypeVar("Result")
-LedgerAction = Literal["added", "removed", "sessions_ended", "looked"]
+LedgerAction = Literal["added", "removed", "sessions_ended", "suspended", "looked"]
 
 SMALL_CAPABILITIES = Capabilities(
     native_expiry=False,
+    suspends=True,
     read_lag=timedelta(seconds=0.2),
     landing_lag=timedelta(seconds=0.2),
     client_timeout=timedelta(seconds=1),
@@ -159,6 +160,10 @@ class FakeAccessProvider:
         window.check("end_sessions")
         return await self._perform("end_sessions", lambda: self._end_sessions(target, subject))
 
+    async def suspend(self, target: TargetRef, subject: SubjectRef, window: SendWindow) -> Answered:
+        window.check("suspend")
+        return await self._perform("suspend", lambda: self._suspend(target, subject))
+
     async def list_holders(self, target: TargetRef) -> AsyncIterator[Holder]:
         for holder in await self._perform("list_holders", lambda: self._holders(target)):
             yield holder
@@ -218,6 +223,15 @@ class FakeAccessProvider:
         if user:
             user.sessions = 0
         return SessionsReceipt(achieved=SessionsEnded.ENDED, note=note)
+
+    def _suspend(self, target: TargetRef, subject: SubjectRef) -> Answered:
+        user = self._user(subject)
+        if user.status not in {"ACTIVE", "SUSPENDED", "DEPROVISIONED"}:
+            raise RetryableError(f"suspend: user {subject.user_id} is {user.status}")
+        self._write_down("suspended", target, subject, changed=user.status == "ACTIVE")
+        if user.status == "ACTIVE":
+            user.status = "SUSPENDED"
+        return self._answered()
 
     def _holders(self, target: TargetRef) -> list[Holder]:
         self._let_expire(target)

@@ -15,6 +15,7 @@ from workflows.lease import LeaseWorkflow
 from workflows.options import STUCK_AFTER
 
 PUT_OFF = timedelta(minutes=10)
+SUSPEND_AFTER = timedelta(minutes=30)
 LATE = STUCK_AFTER + timedelta(seconds=1)
 BY_HAND = ApplicationError("there is nothing to do", non_retryable=True)
 
@@ -56,6 +57,24 @@ async def stuck_and_paged(house: House) -> Kept:
     await house.jump(house.lease(), PUT_OFF)
     await close(house, case.request)
     return {"standing": stuck, "lease": house.lease(), "request": case.request}
+
+
+async def stuck_and_suspended(house: House) -> Kept:
+    """Refused until the account was suspended, as the catalogue has it."""
+    target = house.catalogue.targets["admin"].model_copy(update={"suspend_after": SUSPEND_AFTER})
+    house.catalogue = house.catalogue.model_copy(update={"targets": {**house.catalogue.targets, "admin": target}})
+    case = await phases.active(house)
+    house.provider.fail("revoke", RateLimitedError("429", delay=PUT_OFF))
+    await phases.end(case)
+    await house.until(lambda: bool(house.ledger("sessions_ended")))
+    await house.jump(house.lease(), SUSPEND_AFTER)
+    await house.until(lambda: "suspended" in house.kinds(case.ticket, house.lease_id()))
+    await phases.heard(case)
+    suspended = await house.lease().fetch_history()
+    house.provider.succeed("revoke")
+    await house.jump(house.lease(), PUT_OFF)
+    await close(house, case.request)
+    return {"standing": suspended, "lease": house.lease()}
 
 
 async def stuck_and_nobody_paged(house: House) -> Kept:
@@ -176,6 +195,7 @@ SCENES: tuple[Scene, ...] = (
     revoking_with_retries,
     cancelled_twice_while_revoking,
     stuck_and_paged,
+    stuck_and_suspended,
     stuck_and_nobody_paged,
     sessions_late,
     came_back,

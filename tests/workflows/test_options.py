@@ -112,10 +112,11 @@ def test_fence_outlasts_the_latest_landing(kind: TargetKind) -> None:
 def test_adapter_says_what_the_kernel_believes_of_it(kind: TargetKind) -> None:
     """The surface in the catalogue's module and the adapter's own capabilities are one statement."""
     surface, able = SURFACES[kind], ADAPTERS[kind].capabilities
-    assert (able.read_lag, able.landing_lag, able.native_expiry) == (
+    assert (able.read_lag, able.landing_lag, able.native_expiry, able.suspends) == (
         surface.read_lag,
         surface.landing_lag,
         surface.native_expiry,
+        surface.suspends,
     )
     assert able.client_timeout <= options.CLIENT_TIMEOUT
 
