@@ -81,7 +81,7 @@ class ReconcileWorkflow:
         listed = {name: at for name, at in memory.listed.items() if name in names} | self._listed
         unlisted = {name: memory.unlisted.get(name, now) for name in names - self._listed.keys()}
         reports = {str(ref): report for ref, report in self._reports.items()}
-        concerns = concerns_of(reports, listed, unlisted, now)
+        concerns = concerns_of(order.instance, reports, listed, unlisted, now)
         return ReconcileReport(
             memory=Memory(
                 listed=listed,
