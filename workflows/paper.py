@@ -31,7 +31,10 @@ _ALWAYS = frozenset(
 
 
 class Paper:
-    """One writer's facts. `note` never waits; a task of its own writes them down and survives every cancel."""
+    """One writer's facts. `note` never waits; a task of its own writes them down and survives every cancel.
+
+    While it is held, facts wait for each other, and go to the ticket in one write: when it is released, or at the end.
+    """
 
     def __init__(self, ticket: TicketRef, writer: str) -> None:
         self._ticket = ticket
@@ -39,6 +42,7 @@ class Paper:
         self._all: list[Fact] = []
         self._pending: deque[Fact | Callable[[], Awaitable[None]]] = deque()
         self._fields = TicketFields()
+        self._held = False
         self._closing = False
         self._task: asyncio.Task[None]
 
@@ -65,8 +69,16 @@ class Paper:
         self._pending.append(fact)
 
     def do(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Have `work` done in its turn between the facts."""
+        """Have `work` done in its turn between the facts. It is never held, nor is what was noted before it."""
         self._pending.append(work)
+
+    def hold(self) -> None:
+        """From now on what is noted may wait: the ticket knows as much as its readers need without it."""
+        self._held = True
+
+    def release(self) -> None:
+        """Write what waits, and let nothing wait any more."""
+        self._held = False
 
     def show(self, fields: TicketFields) -> None:
         """Make the ticket's own fields say so, together with the next facts. What is empty stays as it was shown last."""
@@ -74,16 +86,26 @@ class Paper:
         self._fields = self._fields.model_copy(update=said)
 
     async def finish(self) -> None:
-        """Return when the ticket holds everything, each fact once and in order, looked over once more as a whole."""
+        """Return when the ticket holds everything, each fact once and in order, looked over as a whole by the last write."""
         self._closing = True
         await finish(self._task)
+        await self._record(tuple(self._all), "write on the ticket: the whole, looked over", final=True)
 
     async def _write_on(self) -> None:
-        while not (self._closing and not self._pending):
-            await workflow.wait_condition(lambda: self._closing or bool(self._pending))
-            while self._pending:
-                await self._write_next()
-        await self._record(tuple(self._all), "write on the ticket: the whole, looked over once more", final=True)
+        """Write what is due; what is left when the paper closes goes with the last write."""
+        while True:
+            await workflow.wait_condition(lambda: self._closing or self._is_due)
+            if self._closing and not self._has_work:
+                return
+            await self._write_next()
+
+    @property
+    def _is_due(self) -> bool:
+        return self._has_work or (bool(self._pending) and not self._held)
+
+    @property
+    def _has_work(self) -> bool:
+        return any(not isinstance(each, Fact) for each in self._pending)
 
     async def _write_next(self) -> None:
         first = self._pending.popleft()
