@@ -125,9 +125,10 @@ class Prolonging:
             )
             look = read_observation(prolonged.observation, book.order.keys, lease_id=book.lease_id, not_before=asked_at)
         except (ActivityError, SignatureRefusedError) as error:
+            if self._asked_provider:
+                book.write_closed_uncleanly()
             if is_cancelled_exception(error):
                 raise
-            book.write_closed_uncleanly()
             return cause_of(error)
         self._receipt = prolonged.receipt
         book.write_closed(prolonged.receipt)
