@@ -28,6 +28,8 @@ from domain.lease_messages import (
     GrantResult,
     LeaseOrder,
     LookResult,
+    ObserveInput,
+    ObserveResult,
     PairInput,
     RevokeResult,
     SessionsResult,
@@ -135,17 +137,31 @@ class AccessActivities:
                 )
 
     @activity.defn(name="observe_access")
-    async def observe_access(self, request: PairInput) -> LookResult:
-        """One more look at the pair, signed. Retried for ever until there is a readable, complete answer."""
+    async def observe_access(self, request: ObserveInput) -> ObserveResult:
+        """One more look at the pair, signed. Retried for ever until there is a readable, complete answer.
+
+        Sessions, where they are to be ended, are ended once the pair was seen absent, and tried once: a failure is told in the
+        result, fails no look, and never makes this attempt longer than it may be.
+        """
         clock = EngineClock()
-        grantee = request.order.grantee
+        order, grantee = request.order, request.order.grantee
         async with beating():
             with told_to_temporal():
-                calling_lease(request.order)
-                look = await self._providers.for_target(grantee.kind, grantee.target).verify(
-                    grantee.target, grantee.subject
-                )
-                return LookResult(observation=self._observe(clock, request.order, look))
+                calling_lease(order)
+                provider = self._providers.for_target(grantee.kind, grantee.target)
+                window = _send_window(provider)
+                look = await provider.verify(grantee.target, grantee.subject)
+                observation = self._observe(clock, order, look)
+                if not request.then_end_sessions or look.presence is not Presence.ABSENT:
+                    return ObserveResult(observation=observation)
+                try:
+                    async with asyncio.timeout(window.left.total_seconds()):
+                        ended = await _end_sessions(provider, order, window)
+                except Exception as error:  # noqa: BLE001 - whatever went wrong with the sessions, the look stands
+                    ended = SessionsReceipt(
+                        achieved=SessionsEnded.FAILED, note=f"{type(error).__name__}: {error}"[:160]
+                    )
+                return ObserveResult(observation=observation, sessions=self._sessions_result(clock, order, ended))
 
     @activity.defn(name="end_sessions")
     async def end_sessions(self, request: PairInput) -> SessionsResult:
@@ -161,8 +177,7 @@ class AccessActivities:
                     raise RetryableError(
                         f"{grantee.target}: the sessions of {grantee.subject.user_id} were not ended: {receipt.note}"
                     )
-                sealed = self._receipt(clock, request.order, sessions_action(receipt.achieved), Answered())
-                return SessionsResult(sessions=receipt.achieved, note=receipt.note, receipt=sealed)
+                return self._sessions_result(clock, request.order, receipt)
 
     async def _add(self, request: GrantInput, kind: WarrantKind) -> GrantResult:
         clock = EngineClock()
@@ -229,6 +244,13 @@ class AccessActivities:
         except VendorError:
             return True
         return look.presence is not Presence.ABSENT
+
+    def _sessions_result(self, clock: EngineClock, order: LeaseOrder, ended: SessionsReceipt) -> SessionsResult:
+        """What was achieved, signed; a failure needs no witness."""
+        sealed = None
+        if ended.achieved is not SessionsEnded.FAILED:
+            sealed = self._receipt(clock, order, sessions_action(ended.achieved), Answered())
+        return SessionsResult(sessions=ended.achieved, note=ended.note, receipt=sealed)
 
     def _observe(self, clock: EngineClock, order: LeaseOrder, look: Look, *, own: bool = False) -> Signed:
         lease_id, run_id = calling_lease(order)
