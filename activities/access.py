@@ -1,13 +1,10 @@
 """Activities that hold the vendor credential: look, grant, prolong, take away. What they did and saw they sign as witness."""
 
 import asyncio
-from collections.abc import Coroutine
-from contextlib import suppress
-from datetime import timedelta
-from typing import Any
 
 from temporalio import activity
 
+from activities.attempt import send_window, to_its_end, which_attempt
 from activities.callers import calling_lease, refuse_unless_it_will_revoke
 from activities.engine_time import EngineClock, skew_refusal
 from activities.failures import told_to_temporal
@@ -15,7 +12,7 @@ from activities.freeze import FreezeGate
 from activities.heartbeats import beating
 from activities.ports import AccessProvider, AccessProviders, Answered, Look, RunInspector, SessionsReceipt
 from activities.records import TicketRecords, find, judge_writer
-from activities.send_window import LONGEST_ATTEMPT, SendWindow
+from activities.send_window import SendWindow
 from domain.canonical import KeyRing, SigningKey
 from domain.errors import (
     GRANT_NEVER_RETRIED,
@@ -31,6 +28,8 @@ from domain.lease_messages import (
     GrantResult,
     LeaseOrder,
     LookResult,
+    ObserveInput,
+    ObserveResult,
     PairInput,
     RevokeResult,
     SessionsResult,
@@ -119,7 +118,7 @@ class AccessActivities:
             with told_to_temporal():
                 calling_lease(request.order)
                 provider = self._providers.for_target(grantee.kind, grantee.target)
-                window = _send_window(provider)
+                window = send_window(provider)
                 sessions = asyncio.create_task(_end_sessions(provider, request.order, window))
                 try:
                     answered = await provider.revoke(grantee.target, grantee.subject, window)
@@ -139,17 +138,31 @@ class AccessActivities:
                 )
 
     @activity.defn(name="observe_access")
-    async def observe_access(self, request: PairInput) -> LookResult:
-        """One more look at the pair, signed. Retried for ever until there is a readable, complete answer."""
+    async def observe_access(self, request: ObserveInput) -> ObserveResult:
+        """One more look at the pair, signed. Retried for ever until there is a readable, complete answer.
+
+        Sessions, where they are to be ended, are ended once the pair was seen absent, and tried once: a failure is told in the
+        result, fails no look, and never makes this attempt longer than it may be.
+        """
         clock = EngineClock()
-        grantee = request.order.grantee
+        order, grantee = request.order, request.order.grantee
         async with beating():
             with told_to_temporal():
-                calling_lease(request.order)
-                look = await self._providers.for_target(grantee.kind, grantee.target).verify(
-                    grantee.target, grantee.subject
-                )
-                return LookResult(observation=self._observe(clock, request.order, look))
+                calling_lease(order)
+                provider = self._providers.for_target(grantee.kind, grantee.target)
+                window = send_window(provider)
+                look = await provider.verify(grantee.target, grantee.subject)
+                observation = self._observe(clock, order, look)
+                if not request.then_end_sessions or look.presence is not Presence.ABSENT:
+                    return ObserveResult(observation=observation)
+                try:
+                    async with asyncio.timeout(window.left.total_seconds()):
+                        ended = await _end_sessions(provider, order, window)
+                except Exception as error:  # noqa: BLE001 - whatever went wrong with the sessions, the look stands
+                    ended = SessionsReceipt(
+                        achieved=SessionsEnded.FAILED, note=f"{type(error).__name__}: {error}"[:160]
+                    )
+                return ObserveResult(observation=observation, sessions=self._sessions_result(clock, order, ended))
 
     @activity.defn(name="end_sessions")
     async def end_sessions(self, request: PairInput) -> SessionsResult:
@@ -160,13 +173,12 @@ class AccessActivities:
                 calling_lease(request.order)
                 grantee = request.order.grantee
                 provider = self._providers.for_target(grantee.kind, grantee.target)
-                receipt = await provider.end_sessions(grantee.target, grantee.subject, _send_window(provider))
+                receipt = await provider.end_sessions(grantee.target, grantee.subject, send_window(provider))
                 if receipt.achieved is SessionsEnded.FAILED:
                     raise RetryableError(
                         f"{grantee.target}: the sessions of {grantee.subject.user_id} were not ended: {receipt.note}"
                     )
-                sealed = self._receipt(clock, request.order, sessions_action(receipt.achieved), Answered())
-                return SessionsResult(sessions=receipt.achieved, note=receipt.note, receipt=sealed)
+                return self._sessions_result(clock, request.order, receipt)
 
     @activity.defn(name="suspend_subject")
     async def suspend_subject(self, request: PairInput) -> SuspendResult:
@@ -180,8 +192,8 @@ class AccessActivities:
                 calling_lease(request.order)
                 grantee = request.order.grantee
                 provider = self._providers.for_target(grantee.kind, grantee.target)
-                suspending = provider.suspend(grantee.target, grantee.subject, _send_window(provider))
-                answered = await _to_its_end(suspending)
+                suspending = provider.suspend(grantee.target, grantee.subject, send_window(provider))
+                answered = await to_its_end(suspending)
                 return SuspendResult(receipt=self._receipt(clock, request.order, SUSPEND, answered))
 
     async def _add(self, request: GrantInput, kind: WarrantKind) -> GrantResult:
@@ -190,7 +202,7 @@ class AccessActivities:
         async with beating():
             with told_to_temporal(give_up_on=GRANT_NEVER_RETRIED):
                 provider = self._providers.for_target(grantee.kind, grantee.target)
-                window = _send_window(provider)
+                window = send_window(provider)
                 warrant = await self._admitted(request, kind, clock)
                 add = provider.grant if kind is WarrantKind.GRANT else provider.prolong
                 answered = await add(warrant, window)
@@ -250,6 +262,13 @@ class AccessActivities:
             return True
         return look.presence is not Presence.ABSENT
 
+    def _sessions_result(self, clock: EngineClock, order: LeaseOrder, ended: SessionsReceipt) -> SessionsResult:
+        """What was achieved, signed; a failure needs no witness."""
+        sealed = None
+        if ended.achieved is not SessionsEnded.FAILED:
+            sealed = self._receipt(clock, order, sessions_action(ended.achieved), Answered())
+        return SessionsResult(sessions=ended.achieved, note=ended.note, receipt=sealed)
+
     def _observe(self, clock: EngineClock, order: LeaseOrder, look: Look, *, own: bool = False) -> Signed:
         lease_id, run_id = calling_lease(order)
         observation = Observation(
@@ -273,34 +292,10 @@ class AccessActivities:
             action=action,
             acknowledged_at=clock.now(),
             vendor_request_id=answered.vendor_request_id[:MAX_REQUEST_ID],
-            attempt=_attempt(),
+            attempt=which_attempt(),
             until=until,
         )
         return Signed.seal(receipt, self._witness)
-
-
-def _send_window(provider: AccessProvider) -> SendWindow:
-    """Open for start-to-close less the client timeout (DESIGN 4, zombie writes).
-
-    An operator can change the options of a running activity, and the fence would know nothing of a longer start-to-close.
-    """
-    start_to_close = min(activity.info().start_to_close_timeout or timedelta(0), LONGEST_ATTEMPT)
-    return SendWindow(start_to_close - provider.capabilities.client_timeout)
-
-
-def _attempt() -> int:
-    """Which attempt this is. An operator's reset of the activity counts from 1 again, and is never the first."""
-    info = activity.info()
-    began_anew = info.current_attempt_scheduled_time > info.scheduled_time
-    return max(info.attempt, 2) if began_anew else info.attempt
-
-
-async def _to_its_end(call: Coroutine[Any, Any, Answered]) -> Answered:
-    """What a call that was begun comes to, although the engine cancels the attempt meanwhile."""
-    task = asyncio.create_task(call)
-    with suppress(asyncio.CancelledError):
-        await asyncio.wait([task])
-    return await task
 
 
 async def _end_sessions(provider: AccessProvider, order: LeaseOrder, window: SendWindow) -> SessionsReceipt:

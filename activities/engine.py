@@ -21,12 +21,13 @@ from activities.ports import RunFacts
 from domain.lease_messages import LeaseOrder, LeaseOutcome
 from domain.messages import FollowResult, HolderInput, HolderResult
 from domain.queues import Queue, prefix_of, queue_name
-from domain.search import STATE, SUBJECT, TARGET, TICKET
+from domain.search import EXPIRES_AT, STATE, SUBJECT, TARGET, TICKET
 from domain.signed import Signed
 
 STILL_HELD = "StillHeld"
 LOOK_AGAIN = timedelta(seconds=2)
 STATE_KEY = SearchAttributeKey.for_keyword(STATE)
+EXPIRES_AT_KEY = SearchAttributeKey.for_datetime(EXPIRES_AT)
 MEMO_ISSUE_ID = "issue_id"
 MEMO_TICKET_KEY = "ticket_key"
 MEMO_TERMS_DIGEST = "terms_digest"
@@ -105,6 +106,7 @@ class EngineActivities:
                 issue_id=str(memo.get(MEMO_ISSUE_ID, "")),
                 ticket_key=str(memo.get(MEMO_TICKET_KEY, "")),
                 terms_digest=str(memo.get(MEMO_TERMS_DIGEST, "")),
+                expires_at=described.typed_search_attributes.get(EXPIRES_AT_KEY),
             )
 
     @activity.defn(name="replace_holder")

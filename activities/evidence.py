@@ -10,8 +10,9 @@ from activities.records import TicketRecords
 from domain.canonical import KeyRing, SigningKey, digest
 from domain.errors import InvalidError, NotFoundError, SignatureRefusedError
 from domain.evidence import JUDGE_KINDS, RECEIPTED_KINDS, WITNESSED_KINDS, Record
+from domain.extension import find_wishes
 from domain.ids import TicketRef
-from domain.paper import EvidenceInput, EvidenceResult, Fact, TicketFields
+from domain.paper import WRITTEN, EvidenceInput, EvidenceResult, Fact, TicketFields, what_is_written
 from domain.witness import Observation, Presence, Receipt
 
 ACTIVE = "active"
@@ -47,26 +48,38 @@ class EvidenceActivities:
                 for fact in request.facts:
                     self._check(fact, request.writer)
                 try:
-                    return await self._put(request)
+                    unanswered = await self._unanswered(request)
+                    if unanswered:
+                        return EvidenceResult(records=0, unanswered=unanswered)
+                    chain = await self._put(request)
                 except NotFoundError as error:
                     await self._gone.confirm(request.ticket, error)
-                return await self._keep_aside(request) if request.final else EvidenceResult(records=0)
+                    chain = await self._keep_aside(request) if request.final else ()
+                written = self._scribe.sign(WRITTEN, what_is_written(request))
+                return EvidenceResult(records=len(chain), head=chain[-1].hash if chain else "", written=written)
 
-    async def _put(self, request: EvidenceInput) -> EvidenceResult:
+    async def _unanswered(self, request: EvidenceInput) -> int:
+        """How many wishes nobody has judged; none are looked for where nobody asks."""
+        if request.judged_wishes is None:
+            return 0
+        view = await self._tickets.read(request.ticket)
+        return len({wish.wish_id for wish in find_wishes(view.comments)} - set(request.judged_wishes))
+
+    async def _put(self, request: EvidenceInput) -> tuple[Record, ...]:
         chain = await self._records.append_newest(request.ticket, request.writer, request.facts, self._scribe)
         for fact in request.facts:
             if fact.comment:
                 await self._tickets.comment(request.ticket, fact.comment, marker_of(request.writer, fact.fact_id))
         await self._set_fields(request.ticket, request.fields)
-        return _result(chain)
+        return chain
 
-    async def _keep_aside(self, request: EvidenceInput) -> EvidenceResult:
+    async def _keep_aside(self, request: EvidenceInput) -> tuple[Record, ...]:
         control, key = self._gone.control, request.ticket.key
         chain = await self._records.append_newest(request.ticket, request.writer, request.facts, self._scribe, control)
         marker = marker_of(request.writer, f"gone/{request.ticket.issue_id}")
         told = f"{GONE.format(key=key)} Its records by {request.writer} are kept on this ticket."
         await self._tickets.comment(control, told, marker)
-        return _result(chain)
+        return chain
 
     async def _set_fields(self, ticket: TicketRef, fields: TicketFields) -> None:
         if fields.state or fields.active_from or fields.active_until:
@@ -89,10 +102,10 @@ class EvidenceActivities:
         """
         if fact.kind in JUDGE_KINDS:
             raise SignatureRefusedError(f"{fact.kind} is for the judge to write")
-        if fact.kind not in WITNESSED_KINDS:
-            return
         kind: type[Receipt | Observation] = Receipt if fact.kind in RECEIPTED_KINDS else Observation
         bodies = [sealed.open(kind, self._keys) for sealed in fact.witness]
+        if fact.kind not in WITNESSED_KINDS:
+            return
         if not bodies:
             raise SignatureRefusedError(f"{fact.kind} needs the signed word of whoever saw it")
         for body in bodies:
@@ -107,7 +120,3 @@ class EvidenceActivities:
 def marker_of(writer: str, fact_id: str) -> str:
     """The reference that a comment bears, by which a retry finds it."""
     return "nl-" + digest({"writer": writer, "fact": fact_id})[7:19]
-
-
-def _result(chain: tuple[Record, ...]) -> EvidenceResult:
-    return EvidenceResult(records=len(chain), head=chain[-1].hash if chain else "")

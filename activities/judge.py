@@ -60,6 +60,7 @@ class JudgeActivities:
     async def open_request(self, request: OpenInput) -> OpenResult:
         """Resolve what the ticket asks for and post it as round `round_number`, or say why it cannot be asked.
 
+        The round is judged at once: of a run that was reset it may have been answered, and even used, before.
         Safe to repeat, also by a run that was reset: a round that stands on the ticket is found again.
         """
         clock = EngineClock()
@@ -83,7 +84,10 @@ class JudgeActivities:
                     return OpenResult(refused=terms.reasons)
                 asked = await self._ask(request, view, terms, chain, writer, clock)
                 route = catalogue.entitlements[terms.entitlement].approval
-                return OpenResult(terms=terms, asked=asked, lapse_after=route.lapse_after, keys=self._keys)
+                judged = await self._judged(request.ticket, terms.digest, clock)
+                return OpenResult(
+                    terms=terms, asked=asked, lapse_after=route.lapse_after, keys=self._keys, judged=judged
+                )
 
     @activity.defn(name="judge_request")
     async def judge_request(self, request: JudgeInput) -> JudgeResult:
@@ -91,25 +95,7 @@ class JudgeActivities:
         clock = EngineClock()
         async with beating():
             with told_to_temporal():
-                view, terms, verdict = await self._approvals.read(request.ticket, request.asked.digest, clock.now())
-                if terms is None:
-                    return JudgeResult(verdict=verdict)
-                armed = [
-                    record for grantee in terms.grantees for record in await self._armed(view, str(grantee.lease_id))
-                ]
-                ends = [
-                    parse_instant(record.facts["until"])
-                    for record in armed
-                    if record.facts["digest"] == request.asked.digest
-                ]
-                if ends and verdict.outcome is not ApprovalOutcome.DENIED:
-                    used = ApprovalVerdict(
-                        outcome=ApprovalOutcome.APPROVED,
-                        answer_id=str(armed[0].facts["answer"]),
-                        approver=str(armed[0].facts["approver"]),
-                    )
-                    return JudgeResult(verdict=used, armed_until=max(ends))
-                return JudgeResult(verdict=verdict)
+                return await self._judged(request.ticket, request.asked.digest, clock)
 
     @activity.defn(name="find_armed")
     async def find_armed(self, request: ArmedInput) -> ArmedResult:
@@ -179,6 +165,21 @@ class JudgeActivities:
                 return WishesResult(
                     verdicts=tuple(verdicts), revoke_asked_by=(stop.author or "somebody") if stop else ""
                 )
+
+    async def _judged(self, ticket: TicketRef, shown: str, clock: EngineClock) -> JudgeResult:
+        view, terms, verdict = await self._approvals.read(ticket, shown, clock.now())
+        if terms is None:
+            return JudgeResult(verdict=verdict)
+        armed = [record for grantee in terms.grantees for record in await self._armed(view, str(grantee.lease_id))]
+        ends = [parse_instant(record.facts["until"]) for record in armed if record.facts["digest"] == shown]
+        if not ends or verdict.outcome is ApprovalOutcome.DENIED:
+            return JudgeResult(verdict=verdict)
+        used = ApprovalVerdict(
+            outcome=ApprovalOutcome.APPROVED,
+            answer_id=str(armed[0].facts["answer"]),
+            approver=str(armed[0].facts["approver"]),
+        )
+        return JudgeResult(verdict=used, armed_until=max(ends))
 
     async def _ask(
         self,

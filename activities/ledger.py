@@ -15,7 +15,7 @@ from domain.durations import LONGEST
 from domain.errors import InvalidInputError, NotFoundError, VendorError
 from domain.evidence import Record
 from domain.ids import LeaseId, TicketRef
-from domain.ledger import Claim, broken_claim, read_claim
+from domain.ledger import Claim, broken_claim, granted_to, read_claim
 from domain.watch import WATCH_FOR
 
 AT_ONCE = 8
@@ -115,11 +115,15 @@ class Ledger:
 
     def _claims_of(self, ticket: TicketRef, chains: Mapping[str, tuple[tuple[Record, ...], bool]]) -> list[Claim]:
         claims = []
-        for lease_id in sorted(filter(_is_lease_id, {writer.removeprefix(judge_writer("")) for writer in chains})):
+        granted: dict[str, list[Record]] = {}
+        for record in (record for chain, _ in chains.values() for record in chain):
+            granted.setdefault(granted_to(record), []).append(record)
+        names = {writer.removeprefix(judge_writer("")) for writer in chains} | granted.keys()
+        for lease_id in sorted(filter(_is_lease_id, names)):
             judged, judged_whole = chains.get(judge_writer(lease_id), ((), True))
             _, told_whole = chains.get(lease_id, ((), True))
             tellers = (writer for writer in chains if GENERATION.sub("", writer) in {lease_id, sweep_writer(lease_id)})
-            told = [record for writer in tellers for record in chains[writer][0]]
+            told = [record for writer in tellers for record in chains[writer][0]] + granted.get(lease_id, [])
             claims.append(read_claim(ticket, lease_id, judged, told, is_whole=judged_whole and told_whole))
         return [claim for claim in claims if claim is not None]
 

@@ -27,6 +27,11 @@ class SendWindow:
         self._monotonic = monotonic
         self._closes_at = monotonic() + span.total_seconds()
 
+    @property
+    def left(self) -> timedelta:
+        """How long it stays open; negative once it has closed."""
+        return timedelta(seconds=self._closes_at - self._monotonic())
+
     def check(self, call: str) -> None:
         """Return while the window is open.
 

@@ -39,9 +39,13 @@ class RecordKind(StrEnum):
 
 
 JUDGE_KINDS = frozenset({RecordKind.ASKED, RecordKind.ARMED, RecordKind.EXTENDED, RecordKind.EXTENSION_VOID})
-RECEIPTED_KINDS = frozenset({RecordKind.GRANTED, RecordKind.SESSIONS_ENDED, RecordKind.SUSPENDED})
-WITNESSED_KINDS = RECEIPTED_KINDS | {RecordKind.REMOVED, RecordKind.PROVED}
-"""Kinds that say what a vendor did (by its receipt) or showed: signed only with the witness's own words inside."""
+WITNESSED_KINDS = frozenset(
+    {RecordKind.GRANTED, RecordKind.REMOVED, RecordKind.PROVED, RecordKind.SESSIONS_ENDED, RecordKind.SUSPENDED}
+)
+"""Kinds that say what a vendor did or showed: signed only with the witness's own words inside."""
+
+RECEIPTED_KINDS = frozenset({RecordKind.GRANTED, RecordKind.ACTIVE, RecordKind.SESSIONS_ENDED, RecordKind.SUSPENDED})
+"""Kinds whose witness tells of a write, by its receipt; any other tells of a look."""
 
 
 def signing_role(kind: RecordKind) -> KeyRole:

@@ -1,5 +1,7 @@
 """What a lease says to its activities and to its request. Messages only grow: fields are appended with defaults, never renamed."""
 
+from typing import Self
+
 from domain.canonical import KeyRing
 from domain.catalogue import Surface
 from domain.ids import TicketRef
@@ -29,11 +31,21 @@ class LeaseOrder(Value):
     end_only: bool = False
     why: str = ""
 
+    def without_keys(self) -> Self:
+        """As activities are told it: they believe the keys of their own process, and no others."""
+        return self.model_copy(update={"keys": KeyRing()})
+
 
 class PairInput(Value):
     """One target and subject, for the activities that look or take away."""
 
     order: LeaseOrder
+
+
+class ObserveInput(PairInput):
+    """`then_end_sessions`: when the pair is seen absent, what the provider has issued to the subject is ended once more."""
+
+    then_end_sessions: bool = False
 
 
 class LookResult(Value):
@@ -87,6 +99,13 @@ class SuspendResult(Value):
     """`receipt` is a `Receipt`: by then the account could sign in nowhere."""
 
     receipt: Signed
+
+
+class ObserveResult(Value):
+    """`observation` is an `Observation`; `sessions` what came of the one try to end them, where there was one."""
+
+    observation: Signed
+    sessions: SessionsResult | None = None
 
 
 class ExtensionOffer(Value):

@@ -60,11 +60,11 @@ def read_claim(
 ) -> Claim | None:
     """What the judge's chain and whatever else was told of a lease claim; None when it was never armed.
 
-    Where its arming was cut out, that it was granted is known from the lease's own word, and nothing else is.
+    Where its arming was cut out, that it was granted is known from the lease's own word or its request's, and nothing else is.
     """
     armed = [record for record in judged if record.kind is RecordKind.ARMED]
     if not armed:
-        is_ours = any(record.kind is RecordKind.GRANTED for record in told)
+        is_ours = any(record.kind is RecordKind.GRANTED or granted_to(record) == lease_id for record in told)
         return broken_claim(ticket, lease_id) if is_ours else None
     facts, target = armed[-1].facts, LeaseId.parse(lease_id).target
     run_id = str(facts["run"])
@@ -84,6 +84,14 @@ def read_claim(
         is_settled={RecordKind.PROVED, RecordKind.SESSIONS_ENDED} <= kinds or RecordKind.REFUSED in kinds,
         is_whole=is_whole,
     )
+
+
+def granted_to(record: Record) -> str:
+    """The lease that a request's `active` record tells of, by the witness's word in it; empty for any other record."""
+    if record.kind is not RecordKind.ACTIVE:
+        return ""
+    bodies = [word.get("body") for word in record.facts.get("witness", ())]
+    return next((str(body["lease_id"]) for body in bodies if isinstance(body, dict) and "lease_id" in body), "")
 
 
 def broken_claim(ticket: TicketRef, lease_id: str) -> Claim:

@@ -50,7 +50,7 @@ class ExtendInput(Value):
 class OpenResult(Value):
     """What opening a request found: the terms shown to approvers and the posted round, or the reasons for a refusal.
 
-    `keys` are the public keys that the leases of this request will believe.
+    `keys` are the public keys that the leases of this request will believe. `judged`: whether the round is answered already.
     """
 
     terms: RequestTerms | None = None
@@ -58,6 +58,7 @@ class OpenResult(Value):
     lapse_after: timedelta = timedelta(0)
     keys: KeyRing = KeyRing()
     refused: tuple[str, ...] = ()
+    judged: "JudgeResult | None" = None
 
 
 class OpenInput(Value):
@@ -168,6 +169,8 @@ class HolderInput(Value):
 class HolderResult(Value):
     """Who holds a lease id: `running` is false when nobody does. The ticket and `terms_digest` come from its memo.
 
+    `state` and `expires_at` are what it shows: one that ends at its time shows no other state until that does not go well.
+
     `is_lease`: it is a lease workflow on our own queue, and not something else under a lease's id.
     """
 
@@ -177,6 +180,7 @@ class HolderResult(Value):
     issue_id: str = ""
     ticket_key: str = ""
     terms_digest: str = ""
+    expires_at: Instant | None = None
 
 
 class FollowResult(Value):

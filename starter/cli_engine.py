@@ -53,9 +53,9 @@ def list_requests(
         if state and state.lower() not in STATES:
             raise InvalidInputError(f"{state[:40]!r} is no state; name one of {', '.join(STATES)}")
         key = ticket_key(ticket) if ticket else ""
-        wanted = {search.STATE: state.lower(), search.SUBJECT: subject, search.TARGET: target, search.TICKET: key}
+        wanted = {search.SUBJECT: subject, search.TARGET: target, search.TICKET: key}
         filters = {name: value for name, value in wanted.items() if value}
-        asyncio.run(_list(filters, closed_too or state.lower() == "closed", limit, as_json))
+        asyncio.run(_list(filters, state.lower(), closed_too, limit, as_json))
 
 
 @app.command(epilog=EXIT_CODES)
@@ -76,12 +76,14 @@ def watch(
         asyncio.run(_watch(key, interval, as_json))
 
 
-async def _list(filters: dict[str, str], closed_too: bool, limit: int, as_json: bool) -> None:
+async def _list(filters: dict[str, str], state: str, closed_too: bool, limit: int, as_json: bool) -> None:
     from starter.cli_views import rows_table  # noqa: PLC0415 - slow
     from starter.engine_reading import engine, find_rows  # noqa: PLC0415 - slow
 
     async with engine() as client:
-        rows, is_cut = await find_rows(client, filters=filters, closed_too=closed_too, limit=limit)
+        rows, is_cut = await find_rows(
+            client, datetime.now(UTC), filters=filters, state=state, closed_too=closed_too, limit=limit
+        )
     document = {"rows": [row.model_dump(mode="json") for row in rows], "complete": not is_cut}
     narrow = shutil.get_terminal_size().columns < NARROW
     answer(document, as_json, lambda: rows_table(rows, datetime.now(UTC), narrow=narrow) if rows else NOTHING)

@@ -114,6 +114,7 @@ _WORDS: Mapping[RecordKind, Callable[[Mapping[str, Any]], str]] = {
     ),
     RecordKind.ARMED: lambda told: f"armed: the end, {_clock(told['until'])}, is signed before any grant",
     RecordKind.GRANTED: lambda _: "granted, and read back as present",
+    RecordKind.ACTIVE: lambda told: f"active: {told['target']} was granted, by the witness's word",
     RecordKind.EXTENDED: lambda told: f"extension armed: the end moves to {_clock(told['until'])}",
     RecordKind.EXTENSION_JUDGED: lambda told: (
         f"extension {'granted' if told['granted'] else 'refused: ' + told['reason']}"

@@ -27,7 +27,7 @@ from domain.ids import parse_request_workflow_id
 from domain.lease import LeaseState
 from domain.messages import LeaseLine, StatusView, TimelineView
 from domain.request import RequestState
-from domain.values import Instant, Value
+from domain.values import Instant, Value, render_instant
 from starter.cli_output import CommandError, ExitCode
 from starter.connection import TemporalUnreachableError, connect
 from starter.people_jira import ticket_key
@@ -37,6 +37,7 @@ PATIENCE = timedelta(seconds=10)
 POLL_SECONDS = 0.5
 LEASE_PATIENCE = timedelta(seconds=2)
 WATCH_PATIENCE = timedelta(seconds=2)
+RUNNING = "ExecutionStatus = 'Running'"
 _QUOTABLE = re.compile(r"""[^'"\\]{1,200}""")
 
 
@@ -86,13 +87,18 @@ async def engine() -> AsyncIterator[Client]:
         raise _explained(error, client) from error
 
 
-async def find_rows(client: Client, *, filters: dict[str, str], closed_too: bool, limit: int) -> tuple[list[Row], bool]:
-    """(rows, newest first; whether there are more than `limit`). `filters`: search attribute -> the value it must have."""
+async def find_rows(
+    client: Client, now: datetime, *, filters: dict[str, str], state: str, closed_too: bool, limit: int
+) -> tuple[list[Row], bool]:
+    """(rows, newest first; whether there are more than `limit`). `filters`: search attribute -> the value it must have.
+
+    `state`: only what is in it; empty for any.
+    """
     terms = [f"WorkflowType IN ('{REQUEST_TYPE}', '{LEASE_TYPE}')"]
     terms += [f"{name} = '{_quotable(value)}'" for name, value in filters.items()]
-    terms += [] if closed_too else ["ExecutionStatus = 'Running'"]
+    terms += _terms_of(state, now) if state else [] if closed_too else [RUNNING]
     found = [row async for row in client.list_workflows(" AND ".join(terms), limit=limit + 1)]
-    rows = [_row(execution) for execution in found[:limit]]
+    rows = [_row(execution, now) for execution in found[:limit]]
     with_lease = {(row.ticket, row.running) for row in rows if row.kind == "lease"}
     return [row for row in rows if row.kind == "lease" or (row.ticket, row.running) not in with_lease], len(
         found
@@ -156,7 +162,32 @@ async def _as_it_says_itself(client: Client, line: LeaseLine) -> LeaseLine:
     return own
 
 
-def _row(execution: WorkflowExecution) -> Row:
+def _terms_of(state: str, now: datetime) -> list[str]:
+    """How to search for what is in a state: a run that is over says so itself, and so does a lease that ends at its time."""
+    shown, at = f"{search.STATE} = '{_quotable(state)}'", render_instant(now)
+    match state:
+        case LeaseState.CLOSED:
+            return ["ExecutionStatus != 'Running'"]
+        case LeaseState.ACTIVE:
+            return [RUNNING, shown, f"(WorkflowType = '{REQUEST_TYPE}' OR {search.EXPIRES_AT} > '{at}')"]
+        case LeaseState.REVOKING:
+            over = f"WorkflowType = '{LEASE_TYPE}' AND {search.STATE} = '{LeaseState.ACTIVE}' AND {search.EXPIRES_AT} <= '{at}'"
+            return [RUNNING, f"({shown} OR ({over}))"]
+        case _:
+            return [RUNNING, shown]
+
+
+def _state_of(execution: WorkflowExecution, now: datetime) -> str:
+    if execution.status is not WorkflowExecutionStatus.RUNNING:
+        return LeaseState.CLOSED
+    known = execution.typed_search_attributes
+    state = known.get(SearchAttributeKey.for_keyword(search.STATE)) or ""
+    until = known.get(SearchAttributeKey.for_datetime(search.EXPIRES_AT))
+    is_over = execution.workflow_type == LEASE_TYPE and state == LeaseState.ACTIVE and until and until <= now
+    return LeaseState.REVOKING if is_over else state
+
+
+def _row(execution: WorkflowExecution, now: datetime) -> Row:
     known = execution.typed_search_attributes
     targets = known.get(SearchAttributeKey.for_keyword_list(search.TARGET)) or ()
     until: datetime | None = known.get(SearchAttributeKey.for_datetime(search.EXPIRES_AT))
@@ -166,7 +197,7 @@ def _row(execution: WorkflowExecution) -> Row:
         ticket=known.get(SearchAttributeKey.for_keyword(search.TICKET)) or "",
         subject=known.get(SearchAttributeKey.for_keyword(search.SUBJECT)) or "",
         target=next(iter(targets), ""),
-        state=known.get(SearchAttributeKey.for_keyword(search.STATE)) or "",
+        state=_state_of(execution, now),
         until=until,
         running=execution.status is WorkflowExecutionStatus.RUNNING,
     )

@@ -47,7 +47,7 @@ _SENTENCES: Mapping[str, Callable[[Facts], str]] = {
     "armed": _armed,
     "extended": lambda facts: f"may be extended from {instant(facts['from'])} to {instant(facts['until'])}",
     "granted": lambda facts: f"added at the provider and read back, until {instant(facts['until'])}",
-    "active": lambda facts: f"every target is granted, until {instant(facts['active_until'])}",
+    "active": lambda facts: f"access to {facts['target']} is active, until {instant(facts['active_until'])}",
     "extension_judged": _judged,
     "ending": lambda facts: f"it ends: {str(facts['reason']).replace('_', ' ')}",
     "removed": lambda _: "removed at the provider, and seen absent",

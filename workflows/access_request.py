@@ -29,6 +29,9 @@ from workflows.orders import order_to_end, order_to_grant
 from workflows.request_book import RequestBook
 from workflows.run_to_end import run_to_end
 
+MOST_LOOKS = 10
+"""How often wishes that came too late are answered before the ticket is closed all the same: a crowd could go on for ever."""
+
 
 @workflow.defn(name="AccessRequestWorkflow")
 class AccessRequestWorkflow:
@@ -128,7 +131,8 @@ class AccessRequestWorkflow:
         until = self._approving.armed_until or whole_millis(workflow.now() + terms.duration)
         for grantee in terms.grantees:
             order = order_to_grant(self._ticket, terms, grantee, until, self._approving.opened.keys)
-            self._keep(LeaseKeeper(order, terms.subject, armed=self._approving.armed_until is not None))
+            armed = self._approving.armed_until is not None
+            self._keep(LeaseKeeper(order, terms.subject, armed=armed, delayed=self._book.paper.release))
         self._extending.begin(terms, self._keepers, until)
         keepers = self._keepers
         await workflow.wait_condition(
@@ -141,7 +145,7 @@ class AccessRequestWorkflow:
         failed = [f"{line.target_name}: {line.note}" for line in (k.line() for k in keepers if k.over or k.ending)]
         if failed:
             raise RequestEnds(RequestOutcome.NOT_PROVISIONED, "; ".join(failed))
-        self._book.active(until)
+        self._book.active(until, self._keepers)
         _show(
             SearchAttributeKey.for_keyword(STATE).value_set(RequestState.ACTIVE),
             SearchAttributeKey.for_datetime(EXPIRES_AT).value_set(until),
@@ -178,14 +182,14 @@ class AccessRequestWorkflow:
         self._book.all_ended()
 
     async def _close_the_ticket(self) -> None:
-        """Answer what is still unanswered, and write the end on the ticket. Waits for it as long as that takes."""
+        """Write the end on the ticket, once every wish on it is answered. Waits for it as long as that takes."""
         if not self._keepers:
             await self._end_what_was_armed()
-        await self._extending.close()
-        self._book.closing(self._keepers)
-        await self._book.paper.finish()
+        looks = 0
+        while not await self._book.close(self._keepers, self._extending.judged if looks < MOST_LOOKS else None):
+            await self._extending.close()
+            looks += 1
         self._book.closed()
-        _show(SearchAttributeKey.for_keyword(STATE).value_set(RequestState.CLOSED))
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     async def _end_all(self, why: str) -> None:

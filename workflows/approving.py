@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
@@ -11,7 +11,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from activities.judge import JudgeActivities
-from domain.approval import ApprovalOutcome
+from domain.approval import ApprovalOutcome, AskedRound
 from domain.durations import remaining, render_duration
 from domain.errors import SignatureRefusedError
 from domain.ids import TicketRef
@@ -42,6 +42,7 @@ class Approving:
         self.look_asked = False
         self.opened = OpenResult()
         self.armed_until: Instant | None = None
+        self._asked: AskedRound
         self._ticket = ticket
         self._book = book
         self._stopped = stopped
@@ -64,6 +65,7 @@ class Approving:
         info = workflow.info()
         if info.execution_timeout or info.run_timeout:
             raise RequestEnds(RequestOutcome.REFUSED, "it was started with a timeout, which could end it unheard")
+        self.look_asked = False
         self.opened = await self._unless_stopped(
             ask(
                 JudgeActivities.open_request,
@@ -74,7 +76,11 @@ class Approving:
         terms = self.opened.terms
         if terms is None:
             raise RequestEnds(RequestOutcome.REFUSED, "; ".join(self.opened.refused))
+        if self.opened.asked is None:
+            raise RequestEnds(RequestOutcome.REFUSED, "the question was never posted")
+        self._asked = self.opened.asked
         self._book.asked(terms, number)
+        self._book.paper.keys = self.opened.keys
         targets = [terms.entitlement, *(grantee.target_name for grantee in terms.grantees)]
         workflow.upsert_search_attributes(
             [
@@ -93,16 +99,7 @@ class Approving:
         """
         lapses_at = workflow.now() + self.opened.lapse_after
         for number in range(2, MAX_ROUNDS + 1):
-            while (judged := await self._judge()).verdict.outcome is ApprovalOutcome.PENDING:
-                with suppress(TimeoutError):
-                    await workflow.wait_condition(
-                        lambda: self.look_asked or bool(self._stopped()),
-                        timeout=remaining(workflow.now(), lapses_at) or timedelta(milliseconds=1),
-                        timeout_summary="the request lapses",
-                    )
-                if workflow.now() >= lapses_at:
-                    after = render_duration(self.opened.lapse_after)
-                    raise RequestEnds(RequestOutcome.LAPSED, f"nobody approved it within {after}")
+            judged = await self._answered(lapses_at)
             verdict = judged.verdict
             if verdict.outcome is ApprovalOutcome.APPROVED:
                 self.armed_until = judged.armed_until
@@ -113,19 +110,33 @@ class Approving:
             terms = await self._ask(number)
         raise RequestEnds(RequestOutcome.REFUSED, f"what it asks for was changed {MAX_ROUNDS - 1} times")
 
+    async def _answered(self, lapses_at: datetime) -> JudgeResult:
+        """The first judgement of the posted question that says more than that nobody has answered it."""
+        judged = self.opened.judged or await self._judge()
+        while True:
+            self._book.answers_refused(judged.verdict)
+            if judged.verdict.outcome is not ApprovalOutcome.PENDING:
+                return judged
+            with suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: self.look_asked or bool(self._stopped()),
+                    timeout=remaining(workflow.now(), lapses_at) or timedelta(milliseconds=1),
+                    timeout_summary="the request lapses",
+                )
+            if workflow.now() >= lapses_at:
+                after = render_duration(self.opened.lapse_after)
+                raise RequestEnds(RequestOutcome.LAPSED, f"nobody approved it within {after}")
+            judged = await self._judge()
+
     async def _judge(self) -> JudgeResult:
         self.look_asked = False
-        if self.opened.asked is None:
-            raise RequestEnds(RequestOutcome.REFUSED, "the question was never posted")
-        judged = await self._unless_stopped(
+        return await self._unless_stopped(
             ask(
                 JudgeActivities.judge_request,
-                JudgeInput(ticket=self._ticket, asked=self.opened.asked),
+                JudgeInput(ticket=self._ticket, asked=self._asked),
                 **options.judging("has it been approved?", self.opened.lapse_after),
             )
         )
-        self._book.answers_refused(judged.verdict)
-        return judged
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Await `work`, but not through a message that removes, nor beyond what a history can carry.

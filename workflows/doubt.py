@@ -6,6 +6,7 @@ from temporalio.exceptions import ActivityError
 from activities.access import AccessActivities
 from domain.errors import SignatureRefusedError
 from domain.lease import EndReason
+from domain.lease_messages import ObserveInput
 from domain.witness import Presence
 from workflows import options
 from workflows.asking import ask
@@ -34,11 +35,9 @@ class Doubt:
             raise LeaseEnds(EndReason.REMOVED_ELSEWHERE)
 
     async def _is_gone(self) -> bool:
-        asked_at = workflow.now()
+        asked_at, request = workflow.now(), ObserveInput(order=self._book.brief)
         try:
-            seen = await ask(
-                AccessActivities.observe_access, self._book.pair, **options.revoking("is the access still there?")
-            )
+            seen = await ask(AccessActivities.observe_access, request, **options.revoking("is the access still there?"))
         except (ActivityError, SignatureRefusedError):
             return False
         look = self._book.believe(seen.observation, asked_at)

@@ -47,6 +47,11 @@ class Extending:
         self._looks_done = 0
 
     @property
+    def judged(self) -> tuple[str, ...] | None:
+        """Wishes that have their verdict; None where nobody can wish for anything, since nothing was ever provisioned."""
+        return tuple(self.verdicts) if self._terms is not None else None
+
+    @property
     def current_end(self) -> datetime | None:
         return self._end
 

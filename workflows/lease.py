@@ -175,7 +175,7 @@ class LeaseWorkflow:
         try:
             armed = await ask(
                 ArmingActivities.arm_lease,
-                ArmInput(order=self._order),
+                ArmInput(order=self._book.brief),
                 **options.judging("re-read the ticket, arm, issue the warrant", options.ARM_BUDGET),
             )
         except (ActivityError, SignatureRefusedError) as error:
@@ -192,7 +192,7 @@ class LeaseWorkflow:
         try:
             granted = await ask(
                 AccessActivities.grant_access,
-                GrantInput(order=self._order, warrant=warrant),
+                GrantInput(order=self._book.brief, warrant=warrant),
                 **options.granting(f"add to {self._order.grantee.target_name}"),
             )
             granted.receipt.open(Receipt, self._order.keys)
@@ -206,6 +206,8 @@ class LeaseWorkflow:
         if look.presence is not Presence.PRESENT:
             raise LeaseEnds(EndReason.GRANT_FAILED, f"read back {look.presence}")
         self._book.advance(LeaseEvent.GRANTED)
+        if workflow.info().parent is not None:
+            self._book.paper.hold()  # the request tells the ticket, with this receipt, as soon as it hears of it
         until = render_instant(self._book.status.expires_at)
         self._book.record("granted", RecordKind.GRANTED, facts={"until": until}, witness=(granted.receipt,))
         self._book.tell_request(receipt=granted.receipt)

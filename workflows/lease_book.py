@@ -21,26 +21,30 @@ from workflows import options, words
 from workflows.failures import LeaseEnds, cause_of
 from workflows.paper import Paper
 
-SHOWN_STATES = frozenset(
-    {LeaseState.ACTIVE, LeaseState.REVOKING, LeaseState.STUCK, LeaseState.RECORDING, LeaseState.CLOSED}
-)
-"""States worth a search-attribute upsert each: what operators filter by."""
+SHOWN_STATES = frozenset({LeaseState.ACTIVE, LeaseState.REVOKING, LeaseState.STUCK, LeaseState.RECORDING})
+"""States worth a search-attribute upsert each: what operators filter by. That a lease is closed, its run's own status says."""
 
 
 class LeaseBook:
-    """`stop` is set by whoever wants the lease to end; the main path of the lease obeys it."""
+    """`stop` is set by whoever wants the lease to end; the main path of the lease obeys it.
+
+    An end is *quiet* when it comes at the instant that ticket and list name, and no write of the lease can still be open: then
+    neither is told anew of each step, until something goes otherwise than that.
+    """
 
     def __init__(self, order: LeaseOrder) -> None:
         self.order = order
         self.lease_id = str(order.grantee.lease_id)
-        self.pair = PairInput(order=order)
+        self.brief = order.without_keys()
+        self.pair = PairInput(order=self.brief)
         self.status = open_lease(order.expires_at)
-        self.paper = Paper(order.ticket, self.lease_id)
+        self.paper = Paper(order.ticket, self.lease_id, order.keys)
         self.stop: EndReason | None = None
         self.note = ""
         self._mail: deque[LeaseNews] = deque()
         self._recorded: set[str] = set()
         self._fenced_until: datetime | None = None
+        self._quiet = False
         self._shown: LeaseState | None = None
 
     def advance(
@@ -60,9 +64,19 @@ class LeaseBook:
         if self.status.sent is Sent.NOTHING and (self.order.end_only or reason is EndReason.RESET):
             self.status = must_revoke(self.status, reason)
             self.write_closed_uncleanly()
-            self._show()
+            return
+        self._quiet = reason is EndReason.EXPIRED and self.status.sent is Sent.GRANTED and self._fenced_until is None
+        if self._quiet:
+            self.paper.hold()
         else:
-            self.advance(LeaseEvent.ENDED, reason=reason)
+            self.paper.release()
+        self.advance(LeaseEvent.ENDED, reason=reason)
+
+    def speak_up(self) -> None:
+        """It does not go as everybody was told it would: from now on ticket and list hear of each step at once."""
+        self._quiet = False
+        self.paper.release()
+        self._show()
 
     def go_on(self) -> None:
         """Called after every step: one that finished in spite of a stop must not lead to the next.
@@ -132,6 +146,7 @@ class LeaseBook:
 
     def write_closed_uncleanly(self) -> None:
         self._fenced_until = workflow.now() + options.fence(self.order.surface.landing_lag)
+        self.speak_up()
 
     def until_second_look(self) -> timedelta:
         """How long to wait from now, so that nothing sent before can land after the second look."""
@@ -174,9 +189,10 @@ class LeaseBook:
                 await workflow.get_external_workflow_handle(parent.workflow_id).signal("lease_news", news)
             except Exception as error:  # noqa: BLE001 - a request that cannot be told changes nothing about the access
                 workflow.logger.info("the request was not told: %s", error)
+                self.paper.release()
 
     def _show(self) -> None:
         workflow.set_current_details(words.lease_details(self.order, self.status, self.note))
-        if self.status.state in SHOWN_STATES and self.status.state is not self._shown:
+        if not self._quiet and self.status.state in SHOWN_STATES and self.status.state is not self._shown:
             self._shown = self.status.state
             workflow.upsert_search_attributes([SearchAttributeKey.for_keyword(STATE).value_set(self.status.state)])

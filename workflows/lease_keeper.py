@@ -1,5 +1,6 @@
 """Stays with one lease of a request, from its start to a signed end. Starts an `end_only` lease when a lease ends without one."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from enum import Enum
@@ -23,6 +24,7 @@ from domain.lease_messages import ExtensionCommit, ExtensionOffer, LeaseNews, Le
 from domain.messages import Hint, HolderInput, HolderResult, LeaseLine
 from domain.queues import Queue
 from domain.search import EXPIRES_AT, STATE, SUBJECT, TARGET, TICKET
+from domain.signed import Signed
 from domain.warrant import WarrantKind
 from domain.witness import Receipt, read_observation, verify_proof
 from workflows import options, words
@@ -46,19 +48,24 @@ class LeaseKeeper:
     """One target of a request. `keep` runs as a task of its own, which no cancel of the request reaches.
 
     `armed`: a lease of this pair was armed on this ticket before, by a run of the request that was reset; only a proof ends it.
+    `delayed` is called when its lease cannot begin yet, because something else holds the id.
     """
 
-    def __init__(self, order: LeaseOrder, subject: str, *, armed: bool = False) -> None:
+    def __init__(
+        self, order: LeaseOrder, subject: str, *, armed: bool = False, delayed: Callable[[], None] = lambda: None
+    ) -> None:
         self.order = order
         self.lease_id = str(order.grantee.lease_id)
         self.expires_at = order.expires_at
         self.granted = False
+        self.receipt: Signed | None = None
         self.followed = False
         self.ending = ""
         self.outcome: LeaseOutcome | None = None
         self.refusal = ""
         self._subject = subject
         self._armed = armed
+        self._delayed = delayed
         self._began_at = workflow.now()
         self._begun = False
         self._reachable = False
@@ -78,6 +85,7 @@ class LeaseKeeper:
         receipt = self._receipt_of(news)
         if news.state is LeaseState.ACTIVE and receipt is not None:
             self.granted = True
+            self.receipt = self.receipt or news.receipt
             self.expires_at = min(news.expires_at, self.order.never_after)
         if self._offer is None or news.wish_id != self._offer.wish_id:
             return
@@ -191,6 +199,7 @@ class LeaseKeeper:
 
     async def _with_the_holder(self, order: LeaseOrder) -> LeaseOutcome | Turn | None:
         """Somebody holds the id: follow a lease of our own, wait for one that is on its way out, or refuse and name it."""
+        self._delayed()
         holder = await self._describe()
         if holder is None or not holder.running:
             return Turn.AGAIN
@@ -205,7 +214,7 @@ class LeaseKeeper:
             return await self._follow()
         if ours:
             await self._cancel()
-        elif holder.state not in ENDING_STATES:
+        elif not _is_leaving(holder):
             self.refusal = f"{holder.ticket_key} holds this access already; extend it there, or wait until it ends"
             return None
         await self._follow()
@@ -301,3 +310,8 @@ class LeaseKeeper:
                 SearchAttributePair(SearchAttributeKey.for_datetime(EXPIRES_AT), order.expires_at),
             ]
         )
+
+
+def _is_leaving(holder: HolderResult) -> bool:
+    """Whether it is on its way out. One that ends at its time says so only when that does not go well."""
+    return holder.state in ENDING_STATES or (holder.expires_at is not None and holder.expires_at <= workflow.now())

@@ -105,7 +105,7 @@ class Prolonging:
     async def _prolong(self, offer: ExtensionOffer, old_end: datetime) -> str:
         """Arm and prolong within the time that is left. Returns why it did not come about, or empty."""
         book = self._book
-        request = ArmExtensionInput(order=book.order, wish_id=offer.wish_id, current_end=old_end, new_end=offer.new_end)
+        request = ArmExtensionInput(order=book.brief, wish_id=offer.wish_id, current_end=old_end, new_end=offer.new_end)
         try:
             armed = await ask(
                 ArmingActivities.arm_extension,
@@ -120,14 +120,15 @@ class Prolonging:
             self._asked_provider, self._warrant = True, armed.warrant
             prolonged = await ask(
                 AccessActivities.prolong_access,
-                GrantInput(order=book.order, warrant=armed.warrant),
+                GrantInput(order=book.brief, warrant=armed.warrant),
                 **options.granting(f"move the end to {words.minute(offer.new_end)}"),
             )
             look = read_observation(prolonged.observation, book.order.keys, lease_id=book.lease_id, not_before=asked_at)
         except (ActivityError, SignatureRefusedError) as error:
+            if self._asked_provider:
+                book.write_closed_uncleanly()
             if is_cancelled_exception(error):
                 raise
-            book.write_closed_uncleanly()
             return cause_of(error)
         self._receipt = prolonged.receipt
         book.write_closed(prolonged.receipt)
@@ -144,7 +145,7 @@ class Prolonging:
         return "" if committed else "another target of this request was not prolonged"
 
     async def _void(self, wish_id: str, end: datetime) -> None:
-        request = VoidExtensionInput(order=self._book.order, wish_id=wish_id, end=end)
+        request = VoidExtensionInput(order=self._book.brief, wish_id=wish_id, end=end)
         await ask(ArmingActivities.void_extension, request, **options.writing("the old end is in force"))
         self._voids_due -= 1
 

@@ -1,7 +1,6 @@
 """Taking access away until it was seen absent twice, the second time behind the fence. Nothing in here gives up."""
 
 import asyncio
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -13,6 +12,7 @@ from activities.paging import PagingActivities
 from domain.errors import SignatureRefusedError
 from domain.evidence import RecordKind
 from domain.lease import LeaseEvent, Sent
+from domain.lease_messages import ObserveInput, SessionsResult
 from domain.paper import Alarm, TicketFields
 from domain.signed import Signed
 from domain.witness import Observation, Presence, Proof, SessionsEnded, sessions_action, verify_proof
@@ -40,6 +40,7 @@ class Removal:
         self._turns = 0
         self._late = False
         self._alarms = 0
+        self._watch: asyncio.Task[None]
         self._pages: list[asyncio.Task[None]] = []
         self._suspension = Suspension(book, self._page)
         self.proof: Proof | None = None
@@ -53,7 +54,7 @@ class Removal:
         if status.sent is not Sent.GRANTED:
             # The siblings of a grant that failed must not be held until this removal is proved.
             self._book.tell_request(ending=words.ending(status.reason, self._book.note))
-        watch = asyncio.create_task(self._say_when_stuck())
+        self._watch = asyncio.create_task(self._say_when_stuck())
         self._suspension.begin()
         while self.proof is None:
             first = await self._revoke()
@@ -61,7 +62,6 @@ class Removal:
                 await self._look_again(first)
         while self.sessions is None:
             await self._end_sessions()
-        watch.cancel()
         await self._suspension.end()
         if self._alarms:
             self._book.paper.do(partial(self._page, "done", workflow.now(), over=True))
@@ -89,8 +89,9 @@ class Removal:
     async def _look_again(self, first: Signed) -> None:
         await workflow.sleep(self._book.until_second_look(), summary="until nothing can land any more")
         asked_at = workflow.now()
+        request = ObserveInput(order=self._book.brief, then_end_sessions=True)
         try:
-            seen = await ask(AccessActivities.observe_access, self._book.pair, **options.revoking("look a second time"))
+            seen = await ask(AccessActivities.observe_access, request, **options.revoking("look a second time"))
         except (ActivityError, SignatureRefusedError) as error:
             await self._begin_again(cause_of(error))
             return
@@ -120,6 +121,8 @@ class Removal:
         )
         facts: dict[str, object] = {"turns": self._turns + 1}
         self._book.record("proved", RecordKind.PROVED, facts=facts, witness=(seen.observation,), comment=comment)
+        if not self._believe_ended(seen.sessions, asked_at):
+            self._book.speak_up()
 
     async def _end_sessions(self) -> None:
         asked_at = workflow.now()
@@ -130,31 +133,42 @@ class Removal:
         except (ActivityError, SignatureRefusedError) as error:
             await self._ask_again(cause_of(error))
             return
-        done = sessions_action(ended.sessions)
-        if ended.receipt is None or not self._book.is_witnessed(ended.receipt, done, asked_at):
+        if not self._believe_ended(ended, asked_at):
             await self._ask_again("no witness ended the sessions")
-            return
+
+    def _believe_ended(self, ended: SessionsResult | None, asked_at: datetime) -> bool:
+        """Whether a witness says that the sessions were ended after `asked_at`; then that is over, and told."""
+        if ended is None or ended.receipt is None:
+            return False
+        if not self._book.is_witnessed(ended.receipt, sessions_action(ended.sessions), asked_at):
+            return False
         self.sessions = ended.sessions
         facts: dict[str, object] = {"achieved": str(ended.sessions), "note": ended.note[:160]}
         self._book.record("sessions", RecordKind.SESSIONS_ENDED, facts=facts, witness=(ended.receipt,))
+        return True
 
     async def _say_when_stuck(self) -> None:
-        """Name the state of a late revocation and page, ever more seldom. Swallows its own cancellation: nobody waits for it."""
+        """Name the state of a late revocation and page, ever more seldom.
+
+        Its timer is not cancelled when all is well: that would cost an event of every lease, and it may find paper that hangs.
+        """
         pause, due_at = options.STUCK_AFTER, workflow.now()
-        with suppress(asyncio.CancelledError):
-            while True:
-                await workflow.sleep(pause, summary="if it is not proved by then, it is late")
-                pause = min(pause * 2, LONGEST_STUCK_PAUSE)
-                what = "ending of sessions at" if self.proof is not None else "removal from"
-                if self.proof is None:
-                    self._book.advance(LeaseEvent.OVERDUE)
-                    self._late = True
-                    self._book.paper.show(TicketFields(state=f"Removal late: {self._book.order.grantee.target_name}"))
-                comment = words.late_comment(self._book.order, what, due_at, self._suspension.warning())
-                name = "stuck" if self.proof is None else "sessions-stuck"
-                self._book.record(name, RecordKind.STUCK, comment=comment)
-                page = self._page(f"the {what} {self._book.order.grantee.target_name} is late", due_at)
-                self._pages.append(asyncio.create_task(page))
+        while True:
+            await workflow.sleep(pause, summary="if it is not proved by then, it is late")
+            self._book.speak_up()
+            if self.sessions is not None:
+                return
+            pause = min(pause * 2, LONGEST_STUCK_PAUSE)
+            what = "ending of sessions at" if self.proof is not None else "removal from"
+            if self.proof is None:
+                self._book.advance(LeaseEvent.OVERDUE)
+                self._late = True
+                self._book.paper.show(TicketFields(state=f"Removal late: {self._book.order.grantee.target_name}"))
+            comment = words.late_comment(self._book.order, what, due_at, self._suspension.warning())
+            name = "stuck" if self.proof is None else "sessions-stuck"
+            self._book.record(name, RecordKind.STUCK, comment=comment)
+            page = self._page(f"the {what} {self._book.order.grantee.target_name} is late", due_at)
+            self._pages.append(asyncio.create_task(page))
 
     async def _page(self, what: str, since: datetime, *, over: bool = False) -> None:
         """Wake people, or tell them that it is over. One who cannot be reached changes nothing about the removal."""

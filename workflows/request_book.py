@@ -11,7 +11,7 @@ from domain.extension import ExtensionVerdict
 from domain.ids import TicketRef, request_workflow_id
 from domain.lease_messages import LeaseOutcome
 from domain.messages import RequestResult, StatusView, TimelineEntry
-from domain.paper import TicketFields
+from domain.paper import Fact, TicketFields
 from domain.request import RequestEvent, RequestOutcome, RequestState, RequestStatus, advance
 from domain.terms import RequestTerms
 from domain.values import render_instant
@@ -75,17 +75,27 @@ class RequestBook:
         self._approver = verdict.approver
         self.status = advance(self.status, RequestEvent.APPROVED)
         facts: dict[str, object] = {"answer": verdict.answer_id, "by": verdict.approver, "counts": True}
+        self.paper.hold()  # what comes of it is told in a moment: each lease has little time to be granted or to end
         self.paper.note(f"answer/{verdict.answer_id}", RecordKind.ANSWERED, facts=facts)
         self.paper.show(TicketFields(state="Granting"))
         self._tell(f"approved by {verdict.approver}")
 
-    def active(self, until: datetime) -> None:
+    def active(self, until: datetime, keepers: list[LeaseKeeper]) -> None:
+        """Every lease is granted: one record for each, with its witness's word, and one comment."""
         self._until = until
         self.status = advance(self.status, RequestEvent.ALL_GRANTED)
         fields = TicketFields(state="Active", active_from=workflow.now(), active_until=until, transition_to=ACTIVE)
         self.paper.show(fields)
         comment = f"Access is active until {words.minute(until)}, approved by {self._approver}. It ends by itself."
-        self.paper.note("active", RecordKind.ACTIVE, facts={"active_until": render_instant(until)}, comment=comment)
+        for number, keeper in enumerate(keepers):
+            self.paper.note(
+                f"active/{number}" if number else "active",
+                RecordKind.ACTIVE,
+                facts={"active_until": render_instant(until), "target": keeper.order.grantee.target_name[:60]},
+                witness=(keeper.receipt,) if keeper.receipt is not None else (),
+                comment="" if number else comment,
+            )
+        self.paper.release()
         self._tell(f"active until {words.minute(until)}")
 
     def wish_judged(self, verdict: ExtensionVerdict) -> None:
@@ -98,6 +108,7 @@ class RequestBook:
 
     def decide(self, event: RequestEvent, outcome: RequestOutcome, why: str) -> None:
         """The request ends, as `outcome`, because of `why`."""
+        self.paper.release()
         self.status = advance(self.status, event, outcome=outcome, why=why[:300])
         self._tell(f"{words.spelt(outcome)}: {why[:200]}")
 
@@ -105,8 +116,11 @@ class RequestBook:
         self.status = advance(self.status, RequestEvent.ALL_ENDED)
         self._tell("every lease is over")
 
-    def closing(self, keepers: list[LeaseKeeper]) -> None:
-        """Put the end on paper: one comment with a line for each target."""
+    async def close(self, keepers: list[LeaseKeeper], judged: tuple[str, ...] | None) -> bool:
+        """Put the end on the ticket, after everything else: one comment with a line for each target.
+
+        False, with nothing written, when the ticket bears wishes that are not in `judged`; None looks for none.
+        """
         outcome, why = self.status.outcome, self.status.why
         spelt = words.spelt(outcome) if outcome is not None else "ended"
         lines = [f"Closed: {spelt}" + (f" ({why})" if why else "") + "."]
@@ -116,8 +130,9 @@ class RequestBook:
         until = self._ended_at(keepers)
         self.paper.show(TicketFields(state=f"Closed: {spelt}", active_until=until, transition_to=transition_to))
         facts: dict[str, object] = {"outcome": str(outcome), "why": why[:200], "leases": len(keepers)}
-        self.paper.note("closed", RecordKind.CLOSED, facts=facts, comment="\n\n".join(lines))
+        end = Fact(fact_id="closed", kind=RecordKind.CLOSED, at=workflow.now(), facts=facts, comment="\n\n".join(lines))
         self._tell("closing the ticket")
+        return await self.paper.finish(end, judged)
 
     def _ended_at(self, keepers: list[LeaseKeeper]) -> datetime | None:
         """When the last access was gone; the end that had been promised, where that is earlier. None when it never was active."""

@@ -11,9 +11,9 @@ from temporalio.exceptions import ApplicationError
 
 from activities.access import AccessActivities
 from domain.errors import ForbiddenError, OutcomeUnknownError, RateLimitedError, RetryableError
-from domain.lease_messages import GrantInput, LookResult, PairInput
+from domain.lease_messages import GrantInput, LookResult, ObserveInput, ObserveResult, PairInput
 from domain.warrant import WarrantKind
-from domain.witness import Observation, Presence, Receipt, SessionsEnded
+from domain.witness import Observation, Presence, Receipt, SessionsEnded, sessions_action
 from tests.activities.office import LEASE, OURS, RUN, Office
 from tests.fakes.providers import SMALL_CAPABILITIES, FakeAccessProvider
 from workflows.options import HEARTBEAT_TIMEOUT, START_TO_CLOSE
@@ -33,7 +33,7 @@ def activity_of(access: AccessActivities, name: str) -> Callable[[Any], Awaitabl
     return getattr(access, name)  # type: ignore[no-any-return]
 
 
-def seen(result: LookResult, office: Office) -> Observation:
+def seen(result: LookResult | ObserveResult, office: Office) -> Observation:
     return result.observation.open(Observation, office.keys.trusted)
 
 
@@ -42,7 +42,8 @@ async def request_for(office: Office, name: str) -> PairInput | GrantInput:
         return await office.armed()
     if name == "prolong_access":
         return await prolonging(office)
-    return await office.pair()
+    pair = await office.pair()
+    return ObserveInput(order=pair.order) if name == "observe_access" else pair
 
 
 async def prolonging(office: Office) -> GrantInput:
@@ -74,7 +75,7 @@ async def test_provider_activity_beats_while_the_vendor_is_slow(office: Office, 
 
 async def test_observation_bears_the_engines_time_whatever_this_host_believes(office: Office) -> None:
     """A wrong worker clock moves no instant: what is signed comes from the server's start of the attempt."""
-    request = await office.pair()
+    request = ObserveInput(order=(await office.pair()).order)
     office.at = datetime(2044, 1, 1, tzinfo=UTC)
     look = seen(await office.call(office.access.observe_access, request), office)
     assert timedelta(0) <= look.observed_at - office.at < timedelta(seconds=5)
@@ -123,7 +124,7 @@ async def test_grant_gives_up_only_on_what_a_second_attempt_cannot_mend(
 
 async def test_vendor_request_id_travels_with_the_failure(office: Office) -> None:
     """The vendor's own id of a failed call stands in the history, for the vendor's support."""
-    request = await office.pair()
+    request = ObserveInput(order=(await office.pair()).order)
     office.provider.fail("verify", RetryableError("later", vendor_request_id="req-77"))
     with pytest.raises(ApplicationError) as caught:
         await office.call(office.access.observe_access, request)
@@ -211,6 +212,52 @@ async def test_failed_session_end_alone_is_tried_again(office: Office) -> None:
     with pytest.raises(ApplicationError) as caught:
         await office.call(office.access.end_sessions, request)
     assert not caught.value.non_retryable
+
+
+async def test_second_look_ends_sessions_once_the_pair_is_seen_absent(office: Office) -> None:
+    """What was issued in the meantime ends with the look, by a witness's word; not while the pair is there, and unasked never."""
+    order = (await office.pair()).order
+    last_look = ObserveInput(order=order, then_end_sessions=True)
+    looked = await office.call(office.access.observe_access, last_look)
+    assert looked.sessions is not None
+    assert looked.sessions.receipt is not None
+    receipt = looked.sessions.receipt.open(Receipt, office.keys.trusted)
+    assert (looked.sessions.sessions, receipt.action) == (SessionsEnded.ENDED, sessions_action(SessionsEnded.ENDED))
+    assert [entry.action for entry in office.provider.ledger][-2:] == ["looked", "sessions_ended"]
+    office.provider.ledger.clear()
+    assert (await office.call(office.access.observe_access, ObserveInput(order=order))).sessions is None
+    office.provider.add_by_hand(order.grantee.target, order.grantee.subject)
+    looked = await office.call(office.access.observe_access, last_look)
+    assert (looked.sessions, seen(looked, office).presence) == (None, Presence.PRESENT)
+    assert "sessions_ended" not in [entry.action for entry in office.provider.ledger]
+
+
+@pytest.mark.parametrize("error", [ForbiddenError("no scope"), ZeroDivisionError("a defect of ours")])
+async def test_failed_session_end_does_not_fail_the_second_look(office: Office, error: Exception) -> None:
+    """Removal proved and sessions late are two things: the look stands, and says unsigned what became of the sessions."""
+    request = ObserveInput(order=(await office.pair()).order, then_end_sessions=True)
+    office.provider.fail("end_sessions", error)
+    looked = await office.call(office.access.observe_access, request)
+    assert seen(looked, office).presence is Presence.ABSENT
+    assert looked.sessions is not None
+    assert (looked.sessions.sessions, looked.sessions.receipt) == (SessionsEnded.FAILED, None)
+    assert str(error) in looked.sessions.note
+
+
+async def test_ending_of_sessions_that_hangs_does_not_lengthen_the_second_look(office: Office) -> None:
+    """It has what is left of the time in which this attempt may send; the look is not done again for its sake."""
+    request = ObserveInput(order=(await office.pair()).order, then_end_sessions=True)
+    office.provider.capabilities = SMALL_CAPABILITIES
+    gate = office.provider.hold("end_sessions")
+    environment = office.caller()
+    short = SMALL_CAPABILITIES.client_timeout + timedelta(seconds=0.3)
+    environment.info = replace(environment.info, start_to_close_timeout=short)
+    async with asyncio.timeout(short.total_seconds()):
+        looked = await environment.run(office.access.observe_access, request)
+    gate.release()
+    assert seen(looked, office).presence is Presence.ABSENT
+    assert looked.sessions is not None
+    assert looked.sessions.sessions is SessionsEnded.FAILED
 
 
 async def test_receipt_counts_the_attempt(office: Office) -> None:

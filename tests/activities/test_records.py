@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from domain.errors import OutcomeUnknownError
+from domain.canonical import KeyRole
+from domain.errors import OutcomeUnknownError, SignatureRefusedError
 from domain.evidence import MAX_RECORD_BYTES, MAX_SEGMENT_BYTES, RecordKind, property_key
 from domain.ids import TicketRef
-from domain.paper import EvidenceInput, Fact, TicketFields
+from domain.paper import WRITTEN, EvidenceInput, Fact, TicketFields, what_is_written
 from domain.signed import Signed
 from domain.witness import Observation, Presence, Receipt
 from tests.activities.office import LEASE, RUN, Office
@@ -178,3 +179,45 @@ async def test_status_that_cannot_be_reached_is_no_failure(office: Office) -> No
     request = EvidenceInput(ticket=ticket, writer=LEASE, facts=(fact(office, "one"),), fields=fields)
     assert (await office.call(office.scribe.record_evidence, request)).records == 1
     assert office.tickets.field(ticket, "status") == "Waiting for approval"
+
+
+async def test_scribe_signs_what_it_has_written_and_nothing_else(office: Office) -> None:
+    """Somebody may complete the activity from outside: its caller takes nothing for written without this word."""
+    ticket, writer = office.ask(), LEASE
+    request = EvidenceInput(ticket=ticket, writer=writer, facts=(fact(office, "one"),))
+    told = await office.call(office.scribe.record_evidence, request)
+    assert told.written is not None
+    keys = office.keys.trusted
+    keys.verify(KeyRole.SCRIBE, WRITTEN, what_is_written(request), told.written)
+    other = [
+        request.model_copy(update={"facts": (*request.facts, fact(office, "two"))}),
+        request.model_copy(update={"final": True}),
+        request.model_copy(update={"ticket": office.ask()}),
+        request.model_copy(update={"writer": f"{LEASE}-else"}),
+    ]
+    for claimed in other:
+        with pytest.raises(SignatureRefusedError):
+            keys.verify(KeyRole.SCRIBE, WRITTEN, what_is_written(claimed), told.written)
+
+
+async def test_nothing_is_written_while_a_wish_is_unanswered(office: Office) -> None:
+    """The end goes on the ticket after the answers; a wish that came in the last moment is told of instead."""
+    ticket = office.ask()
+    request = EvidenceInput(ticket=ticket, writer=LEASE, facts=(fact(office, "one"),), final=True, judged_wishes=())
+    wish = office.tickets.comment_as(ticket, "/extend 30m", "alice")
+    told = await office.call(office.scribe.record_evidence, request)
+    assert (told.unanswered, told.written, await ids(office, ticket)) == (1, None, [])
+    answered = request.model_copy(update={"judged_wishes": (wish,)})
+    told = await office.call(office.scribe.record_evidence, answered)
+    assert (told.unanswered, await ids(office, ticket)) == (0, ["one"])
+
+
+async def test_active_record_with_a_forged_receipt_is_not_signed(office: Office) -> None:
+    """It may be without a witness; with one, it is the witness's own word."""
+    receipt = Receipt(lease_id=LEASE, run_id=RUN, action="grant", acknowledged_at=office.at)
+    genuine = Signed.seal(receipt, office.witness_key)
+    forged = genuine.model_copy(update={"payload": genuine.payload.replace("grant", "grunt")})
+    active = fact(office, "active").model_copy(update={"witness": (genuine,)})
+    assert await record(office, office.ask(), active) == 1
+    with pytest.raises(ApplicationError):
+        await record(office, office.ask(), active.model_copy(update={"witness": (forged,)}))

@@ -82,7 +82,7 @@ async def test_every_phase_of_a_request_is_among_the_points(points: list[Point])
             "requests": ("open_request", "judge_request", "judge_wishes", "record_evidence"),
             "leases": (
                 *("look_before_grant", "arm_lease", "grant_access", "arm_extension", "prolong_access"),
-                *("revoke_access", "observe_access", "end_sessions", "record_evidence"),
+                *("revoke_access", "observe_access", "record_evidence"),
             ),
         }.items()
         for activity in activities

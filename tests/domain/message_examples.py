@@ -91,25 +91,35 @@ OUTCOME = l.LeaseOutcome(
     note="a note",
     unheard=("c2",),
 )
+SESSIONS = l.SessionsResult(sessions=SessionsEnded.UNSUPPORTED, note="a note", receipt=SEALED)
 LINE = m.LeaseLine(lease_id=LEASE_ID, target_name="Prod admins", state=LeaseState.ACTIVE, expires_at=END, note="a note")
 
 EXAMPLES: tuple[BaseModel, ...] = (
     m.RequestInput(ticket=TICKET),
     m.Hint(by="ada", note="look again"),
     m.ExtendInput(wish_id="c1"),
-    m.OpenResult(terms=TERMS, asked=asked(), lapse_after=timedelta(hours=24), keys=KEYS, refused=("a reason",)),
+    m.OpenResult(
+        terms=TERMS,
+        asked=asked(),
+        lapse_after=timedelta(hours=24),
+        keys=KEYS,
+        refused=("a reason",),
+        judged=m.JudgeResult(verdict=VERDICT, armed_until=END),
+    ),
     m.OpenInput(ticket=TICKET, round_number=2),
     m.JudgeInput(ticket=TICKET, asked=asked()),
     m.JudgeResult(verdict=VERDICT, armed_until=END),
     ORDER,
     l.PairInput(order=ORDER),
+    l.ObserveInput(order=ORDER, then_end_sessions=True),
     l.LookResult(observation=SEALED, refusals=("a reason",)),
+    l.ObserveResult(observation=SEALED, sessions=SESSIONS),
     l.ArmInput(order=ORDER),
     l.ArmResult(warrant=SEALED, refused=("a reason",)),
     l.GrantInput(order=ORDER, warrant=SEALED),
     l.GrantResult(receipt=SEALED, observation=SEALED),
     l.RevokeResult(observation=SEALED, receipt=SEALED, sessions=SessionsEnded.ENDED, sessions_note="a note"),
-    l.SessionsResult(sessions=SessionsEnded.UNSUPPORTED, note="a note", receipt=SEALED),
+    SESSIONS,
     l.SuspendResult(receipt=SEALED),
     l.ExtensionOffer(wish_id="c1", new_end=LATER),
     l.ExtensionCommit(wish_id="c1", commit=True),
@@ -138,8 +148,10 @@ EXAMPLES: tuple[BaseModel, ...] = (
     p.PageResult(sent=True),
     FACT,
     FIELDS,
-    p.EvidenceInput(ticket=TICKET, writer=LEASE_ID, facts=(FACT,), fields=FIELDS, final=True),
-    p.EvidenceResult(records=3, head="sha256:head"),
+    p.EvidenceInput(
+        ticket=TICKET, writer=LEASE_ID, facts=(FACT,), fields=FIELDS, final=True, judged_wishes=("c1", "c2")
+    ),
+    p.EvidenceResult(records=3, head="sha256:head", written=SEALED.signature, unanswered=1),
     m.WishesInput(ticket=TICKET, terms=TERMS, first_end=END, current_end=LATER, times_extended=1, seen=("c0",)),
     m.WishesResult(verdicts=(EXTENSION,), revoke_asked_by="ada"),
     OUTCOME,
@@ -163,7 +175,13 @@ EXAMPLES: tuple[BaseModel, ...] = (
     m.ArmedResult(leases=(ARMED,), keys=KEYS),
     m.HolderInput(lease_id=LEASE_ID),
     m.HolderResult(
-        running=True, is_lease=True, state="active", issue_id="10042", ticket_key="SEC-9", terms_digest=TERMS.digest
+        running=True,
+        is_lease=True,
+        state="active",
+        issue_id="10042",
+        ticket_key="SEC-9",
+        terms_digest=TERMS.digest,
+        expires_at=END,
     ),
     m.FollowResult(outcome=OUTCOME),
 )

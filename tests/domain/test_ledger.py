@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from domain.canonical import KeyRing, KeyRole, SigningKey
 from domain.catalogue import TargetKind
 from domain.evidence import Record, RecordKind, read_verified, signing_role, to_segments, write_record
 from domain.ids import TicketRef
-from domain.ledger import Claim, read_claim
+from domain.ledger import LONG_AGO, Claim, granted_to, read_claim
 from domain.values import render_instant
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -96,6 +98,22 @@ def test_what_was_granted_is_ours_though_its_arming_was_cut_out() -> None:
     """The lease's own word says so, and shields nobody."""
     read = claim((), chain(LEASE, (RecordKind.GRANTED, {})))
     assert (read.is_open, read.is_whole, read.kind) == (False, False, TargetKind.OKTA_GROUP)
+
+
+def test_what_its_request_says_was_granted_is_ours_though_its_arming_was_cut_out() -> None:
+    """While access is held, the request's word is the only one besides the judge's: by the witness's word inside it."""
+    told = chain("request:example/10042", (RecordKind.ACTIVE, {"witness": [{"body": {"lease_id": LEASE}}]}))
+    assert granted_to(told[0]) == LEASE
+    read = claim((), told)
+    assert (read.is_open, read.is_whole, read.due_at) == (False, False, LONG_AGO)
+
+
+@pytest.mark.parametrize("witness", [[], [{"body": "sha256:cut"}], [{"body": {"run_id": "r"}}], [{}]])
+def test_active_record_without_a_witness_names_no_lease(witness: list[dict[str, Any]]) -> None:
+    """One that had to be cut to fit the ticket bears digests in place of words."""
+    told = chain("request:example/10042", (RecordKind.ACTIVE, {"witness": witness}))
+    assert granted_to(told[0]) == ""
+    assert read_claim(TICKET, LEASE, (), told, is_whole=True) is None
 
 
 def test_nothing_is_claimed_where_nothing_was_armed() -> None:

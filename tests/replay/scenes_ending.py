@@ -14,7 +14,7 @@ from tests.workflows.stories import A_MINUTE, actions, close, hold
 from workflows.lease import LeaseWorkflow
 from workflows.options import STUCK_AFTER
 
-PUT_OFF = timedelta(minutes=10)
+AN_HOUR, PUT_OFF = timedelta(hours=1), timedelta(minutes=10)
 SUSPEND_AFTER = timedelta(minutes=30)
 LATE = STUCK_AFTER + timedelta(seconds=1)
 BY_HAND = ApplicationError("there is nothing to do", non_retryable=True)
@@ -93,6 +93,19 @@ async def stuck_and_nobody_paged(house: House) -> Kept:
     return {"lease": house.lease()}
 
 
+async def late_at_its_time(house: House) -> Kept:
+    """What may wait of an end at its time waits no longer than until the removal is late."""
+    ticket, request = await hold(house)
+    house.provider.fail("revoke", ForbiddenError("403"))
+    await house.jump(house.lease(), AN_HOUR)
+    await hands.pending(house.lease(), "revoke_access", attempt=2)
+    await house.jump(house.lease(), LATE)
+    await house.told(ticket, "The removal from admin is late")
+    house.provider.succeed("revoke")
+    await close(house, request)
+    return {"lease": house.lease()}
+
+
 async def sessions_late(house: House) -> Kept:
     """The access is proved gone; what cannot be ended for ten minutes are its sessions."""
     case = await phases.active(house)
@@ -148,6 +161,7 @@ async def second_look_failed_by_hand(house: House) -> Kept:
 async def sessions_failed_by_hand(house: House) -> Kept:
     gate = porter_of(house).hold("end_sessions")
     case = await phases.active(house)
+    house.provider.fail("end_sessions", RateLimitedError("429", delay=None), times=2)
     await phases.end(case)
     await gate.reached()
     await complete(house, house.lease(), "end_sessions", BY_HAND)
@@ -167,8 +181,8 @@ async def writing_failed_by_hand(house: House) -> Kept:
 
 async def evidence_late(house: House) -> Kept:
     """The ticket system is away from before the end until after the proof."""
-    ticket, request = await hold(house)
-    await house.until(lambda: house.kinds(ticket, house.lease_id()) == ["granted"])
+    _, request = await hold(house)
+    await house.settled(request)
     house.tickets.down()
     await request.signal("revoke", {})
     await house.until(lambda: actions(house)[-2:] == ["absent", "absent"])
@@ -197,6 +211,7 @@ SCENES: tuple[Scene, ...] = (
     stuck_and_paged,
     stuck_and_suspended,
     stuck_and_nobody_paged,
+    late_at_its_time,
     sessions_late,
     came_back,
     removal_answered_with_nonsense,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
@@ -13,19 +14,24 @@ from domain.ids import TicketRef
 from tests.fakes.script import Gate
 from tests.house import PATIENCE_SECONDS, House
 from tests.workflows.hands import pending as pending_activity
-from tests.workflows.stories import A_MINUTE
+from tests.workflows.stories import A_MINUTE, actions
 
 Handle = WorkflowHandle[Any, Any]
 
 
+AN_HOUR = timedelta(hours=1)
+"""How long the access of these cases lasts."""
+
+
 @dataclass
 class Case:
-    """One request in its own house. `let_go` undoes what holds it in its phase."""
+    """One request in its own house. `let_go` undoes what holds it in its phase; `at_its_time`: by then its time is over."""
 
     house: House
     ticket: TicketRef
     request: Handle
     let_go: Callable[[], None] = lambda: None
+    at_its_time: bool = False
 
     def holding(self, gate: Gate) -> "Case":
         self.let_go = gate.release
@@ -139,6 +145,24 @@ async def writing(house: House) -> Case:
     return case.holding(gate)
 
 
+async def quietly_revoking(house: House) -> Case:
+    """Its time is over, and nothing has gone wrong: nobody but the vendor has been told anything yet."""
+    case = await active(house)
+    await house.settled(case.request)
+    gate = house.provider.hold("revoke")
+    await house.jump(house.lease(), AN_HOUR)
+    await gate.reached()
+    case.at_its_time = True
+    return case.holding(gate)
+
+
+async def quiet_second_look(house: House) -> Case:
+    case = await quietly_revoking(house)
+    case.let_go()
+    await house.until(lambda: actions(house)[-2:] == ["removed", "absent"])
+    return case.holding(house.provider.hold("verify"))
+
+
 PHASES: list[Phase] = [
     pending,
     looking,
@@ -153,6 +177,8 @@ PHASES: list[Phase] = [
     fenced,
     second_look,
     writing,
+    quietly_revoking,
+    quiet_second_look,
 ]
 
 

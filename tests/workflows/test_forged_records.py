@@ -130,9 +130,8 @@ async def test_every_record_tampered_with_while_the_access_is_held_moves_no_end(
     """Removing reads no record: the access ends on time, and what happened is told anew where it does not verify."""
     async with house.working():
         ticket, handle = await hold(house, "3s")
-        await house.until(lambda: "granted" in house.kinds(ticket, house.lease_id()))
-        writers = [the_judge_of_the_request(ticket), the_judge_of_the_lease(house), handle.id, house.lease_id()]
-        for writer in writers:
+        await house.settled(handle)
+        for writer in (the_judge_of_the_request(ticket), the_judge_of_the_lease(house), handle.id):
             tamper(house, ticket, writer)
         await house.soon(handle.result())
     assert actions(house) == ONCE

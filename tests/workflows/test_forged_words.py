@@ -249,13 +249,16 @@ async def test_witness_of_one_lease_proves_nothing_for_another(working: House) -
 
 
 async def test_evidence_edited_meanwhile_is_told_anew(working: House) -> None:
-    """Records edited on the ticket while access is live stay as they are; the lease tells everything again under `~2`."""
+    """Records edited on the ticket before the removal stay as they are; the lease tells everything again under `~2`."""
     ticket, handle = await working.approved("1h")
+    await working.until(working.is_member)
+    gate = working.provider.hold("revoke")
+    await handle.signal("revoke", Hint())
     await working.until(lambda: "granted" in working.kinds(ticket, working.lease_id()))
     properties = working.tickets.properties(ticket)
     key = next(key for key, text in properties.items() if f'"writer":"{working.lease_id()}"' in text)
     properties[key] = properties[key].replace('"kind":"granted"', '"kind":"active"')
-    await handle.signal("revoke", Hint())
+    gate.release()
     await working.soon(handle.result(), 60)
     del properties[key]
     kinds = working.kinds(ticket, f"{working.lease_id()}~2")

@@ -163,7 +163,6 @@ async def test_writing_that_was_completed_from_outside_is_done_again(jumping_hou
     house = jumping_house
     async with house.working():
         ticket, handle = await hold(house)
-        await house.until(lambda: house.kinds(ticket, house.lease_id()) == ["granted"])
         await house.settled(handle)
         await house.settled(house.lease())
         gate = await at_gate(house, "write_property", handle, "revoke")

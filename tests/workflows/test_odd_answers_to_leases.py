@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.bundle import Activities
 from domain.canonical import KeyRole
-from domain.errors import RateLimitedError
+from domain.errors import RateLimitedError, RetryableError
 from domain.ids import TicketRef
 from domain.lease import EndReason, LeaseState
 from domain.lease_messages import (
@@ -39,6 +39,7 @@ from tests.workflows.forging import (
     over_the_fence,
     start_lease,
 )
+from tests.workflows.porter import employ
 from tests.workflows.stories import A_MINUTE, Handle, assert_proved_gone, close, hold
 from workflows.lease import LeaseWorkflow
 from workflows.options import STUCK_AFTER, fence
@@ -280,9 +281,10 @@ async def test_receipt_of_a_stranger_shortens_no_fence(jumping_house: House) -> 
 async def test_ending_of_sessions_that_was_invented_is_done_again(jumping_house: House, how: str) -> None:
     """Sessions are ended once more behind the proof, and a lease closes only over a witness's receipt for it."""
     house = jumping_house
+    gate = employ(house).hold("end_sessions")
     async with house.working():
         ticket, handle = await removed(house)
-        gate = house.provider.hold("end_sessions")
+        house.provider.fail("end_sessions", RetryableError("503"), times=1)
         await gate.reached()
         lie = SessionsResult(sessions=SessionsEnded.ENDED, receipt=invented_receipt(house, "end sessions: ended"))
         failure = ApplicationError("there are none", non_retryable=True)

@@ -13,6 +13,7 @@ from tests.house import House, build_house
 from tests.workflows import phases
 from tests.workflows.hands import change_activity, pending, result_of, terminate
 from tests.workflows.phases import Case
+from tests.workflows.porter import employ
 from tests.workflows.stories import assert_proved_gone, close, hold
 from workflows.options import fence
 
@@ -78,6 +79,7 @@ async def test_activity_that_was_meddled_with_is_done_for_real(
 async def _meddle(house: House, phase: phases.Phase, name: str, meddling: Meddling) -> None:
     async with house.working():
         case = await phase(house)
+        await house.until(lambda: "ending" in house.kinds(case.ticket, house.lease_id()))
         witnessed = [kind for kind in house.kinds(case.ticket, house.lease_id()) if kind != "ending"]
         await meddling(case, name)
         await phases.heard(case)
@@ -124,11 +126,12 @@ async def test_revoke_whose_attempts_are_counted_anew_is_still_fenced(jumping_ho
 async def test_ending_of_sessions_by_the_receipt_of_the_grant_is_done_for_real(jumping_house: House) -> None:
     """A witness's receipt for something else, out of the history of the same lease, ends no session."""
     house = jumping_house
+    gate = employ(house).hold("end_sessions")
     async with house.working():
         ticket, handle = await hold(house)
         await handle.signal("revoke", {"by": "carol"})
         await house.until(lambda: "removed" in house.kinds(ticket, house.lease_id()))
-        gate = house.provider.hold("end_sessions")
+        house.provider.fail("end_sessions", RetryableError("503"), times=1)
         await gate.reached()
         genuine = (await result_of(house.lease(), "grant_access"))["receipt"]
         lie = json.dumps({"sessions": "ended", "receipt": genuine})

@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from activities.records import judge_writer
 from domain.catalogue import StandingException, TargetMode
 from domain.drift import DriftKind
 from domain.errors import InvalidInputError, NotFoundError, RetryableError
+from domain.evidence import property_key
 from domain.freeze import PROPERTY, read_freeze
 from domain.ids import TicketRef
 from domain.sweep import SweepMemory, SweepOrder, SweepReport, TargetSweep
@@ -189,12 +191,13 @@ async def test_member_who_came_back_after_the_proof_is_taken_out(house: House) -
 
 
 async def test_evidence_that_does_not_verify_shields_nobody(house: House) -> None:
-    """Somebody who edits the records of a live lease ends it; what the judge signed before still says that it was ours."""
+    """Somebody who writes a proof in the name of a live lease ends it; what the judge has signed still says that it was ours."""
     async with lost_engine(house) as ticket:
         properties = house.tickets.properties(ticket)
-        (key,) = [key for key, text in properties.items() if f'"writer":"{house.lease_id()}"' in text]
-        assert '"granted"' in properties[key]
-        properties[key] = properties[key].replace('"granted"', '"proved"')
+        armed = properties[property_key(judge_writer(house.lease_id()), 0)]
+        assert '"armed"' in armed
+        forged = armed.replace('"armed"', '"proved"').replace(judge_writer(house.lease_id()), house.lease_id())
+        properties[property_key(house.lease_id(), 0)] = forged
         (gone,) = admin(await sweep(house)).removed
     assert (gone.was_ours, house.is_member()) == (True, False)
 
