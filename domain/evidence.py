@@ -18,12 +18,13 @@ PURPOSE = "evidence"
 
 
 class RecordKind(StrEnum):
-    """What a record tells. The judge alone signs the first four: authority to add time hangs on them."""
+    """What a record tells. The judge alone signs the first five: authority to add time, or to stop taking away, hangs on them."""
 
     ASKED = "asked"
     ARMED = "armed"
     EXTENDED = "extended"
     EXTENSION_VOID = "extension_void"
+    FORGOTTEN = "forgotten"
     ANSWERED = "answered"
     REFUSED = "refused"
     GRANTED = "granted"
@@ -34,11 +35,23 @@ class RecordKind(StrEnum):
     PROVED = "proved"
     SESSIONS_ENDED = "sessions_ended"
     STUCK = "stuck"
+    TARGET_GONE = "target_gone"
+    FORGET_REFUSED = "forget_refused"
     CLOSED = "closed"
 
 
-JUDGE_KINDS = frozenset({RecordKind.ASKED, RecordKind.ARMED, RecordKind.EXTENDED, RecordKind.EXTENSION_VOID})
-WITNESSED_KINDS = frozenset({RecordKind.GRANTED, RecordKind.REMOVED, RecordKind.PROVED, RecordKind.SESSIONS_ENDED})
+JUDGE_KINDS = frozenset(
+    {RecordKind.ASKED, RecordKind.ARMED, RecordKind.EXTENDED, RecordKind.EXTENSION_VOID, RecordKind.FORGOTTEN}
+)
+WITNESSED_KINDS = frozenset(
+    {
+        RecordKind.GRANTED,
+        RecordKind.REMOVED,
+        RecordKind.PROVED,
+        RecordKind.SESSIONS_ENDED,
+        RecordKind.TARGET_GONE,
+    }
+)
 """Kinds that say what a vendor did or showed: signed only with the witness's own words inside."""
 
 

@@ -22,7 +22,15 @@ from workflows.failures import LeaseEnds, cause_of
 from workflows.paper import Paper
 
 SHOWN_STATES = frozenset(
-    {LeaseState.ACTIVE, LeaseState.REVOKING, LeaseState.STUCK, LeaseState.RECORDING, LeaseState.CLOSED}
+    {
+        LeaseState.ACTIVE,
+        LeaseState.REVOKING,
+        LeaseState.STUCK,
+        LeaseState.RECORDING,
+        LeaseState.CLOSED,
+        LeaseState.FORGETTING,
+        LeaseState.FORGOTTEN,
+    }
 )
 """States worth a search-attribute upsert each: what operators filter by."""
 

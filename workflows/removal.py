@@ -40,6 +40,8 @@ class Removal:
         self._late = False
         self._alarms = 0
         self._pages: list[asyncio.Task[None]] = []
+        self._watch: asyncio.Task[None]
+        self._given_up = False
         self.proof: Proof | None = None
         self.looks: tuple[Observation, Observation] | None = None
         self.sessions: SessionsEnded | None = None
@@ -51,16 +53,25 @@ class Removal:
         if status.sent is not Sent.GRANTED:
             # The siblings of a grant that failed must not be held until this removal is proved.
             self._book.tell_request(ending=words.ending(status.reason, self._book.note))
-        watch = asyncio.create_task(self._say_when_stuck())
+        self._watch = asyncio.create_task(self._say_when_stuck())
         while self.proof is None:
             first = await self._revoke()
             if first is not None:
                 await self._look_again(first)
         while self.sessions is None:
             await self._end_sessions()
-        watch.cancel()
+        self._watch.cancel()
+        self.say_it_is_over("done")
+
+    def give_up(self) -> None:
+        """The lease is forgotten: no step begins any more. Whoever says so cancels `run`, which ends once its attempt has."""
+        self._given_up = True
+        self._watch.cancel()
+
+    def say_it_is_over(self, what: str) -> None:
+        """Tell whoever was woken."""
         if self._alarms:
-            self._book.paper.do(partial(self._page, "done", workflow.now(), over=True))
+            self._book.paper.do(partial(self._page, what, workflow.now(), over=True))
 
     async def _revoke(self) -> Signed | None:
         """One removal that a witness saw done, or None."""
@@ -74,7 +85,7 @@ class Removal:
             await self._ask_again(cause_of(error))
             return None
         look = self._book.believe(revoked.observation, asked_at)
-        if look is None or look.presence is not Presence.ABSENT:
+        if self._given_up or look is None or look.presence is not Presence.ABSENT:
             await self._ask_again("no witness saw the pair absent")
             return None
         self._book.write_closed(revoked.receipt)
@@ -90,7 +101,7 @@ class Removal:
         except (ActivityError, SignatureRefusedError) as error:
             await self._begin_again(cause_of(error))
             return
-        if self._book.believe(seen.observation, asked_at) is None:
+        if self._given_up or self._book.believe(seen.observation, asked_at) is None:
             await self._begin_again("no witness looked")
             return
         order, proof = self._book.order, Proof(first=first, second=seen.observation)
@@ -167,15 +178,22 @@ class Removal:
             workflow.logger.warning("nobody was paged: %s", cause_of(error))
 
     async def _begin_again(self, why: str) -> None:
+        self._stop_if_given_up()
         self._book.advance(LeaseEvent.LOOKED_PRESENT_AFTER)
         await self._ask_again(why)
 
     async def _ask_again(self, why: str) -> None:
         """Wait a little longer each time: a history that grew without end would end the lease, with the access still on."""
+        self._stop_if_given_up()
         workflow.logger.warning("the removal is not proved and begins again: %s", why)
         self._book.write_closed_uncleanly()
         await workflow.sleep(pause_before_turn(self._turns), summary=f"ask again: {why}"[:100])
         self._turns += 1
+
+    def _stop_if_given_up(self) -> None:
+        """An attempt that was cancelled, or came to its end all the same, leads to no other."""
+        if self._given_up:
+            raise asyncio.CancelledError
 
 
 def pause_before_turn(turns: int) -> timedelta:

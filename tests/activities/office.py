@@ -42,7 +42,13 @@ LEASE = "lease:okta/prod/group/00gadmin/00ualice"
 RUN = "run-1"
 
 
-OURS = RunFacts(workflow_type=LEASE_TYPE, task_queue=Queue.LEASES, follows_another=False, has_timeout=False)
+OURS = RunFacts(
+    workflow_type=LEASE_TYPE,
+    task_queue=Queue.LEASES,
+    follows_another=False,
+    has_timeout=False,
+    began_at=datetime(2031, 5, 1, 11, tzinfo=UTC),
+)
 """A lease run that will revoke, as the engine describes it."""
 
 
