@@ -189,7 +189,7 @@ def _facts(
     return {
         "run": run_id,
         "by": verdict.by[:100],
-        "reason": "; ".join(consent.reason for consent in verdict.consents)[:MAX_REASON],
+        "reason": "; ".join(dict.fromkeys(consent.reason for consent in verdict.consents))[:MAX_REASON],
         "asked_on": view.ref.key,
         "comments": ", ".join(consent.comment_id for consent in verdict.consents)[:60],
         "gone_at": render_instant(looks[0].observed_at),

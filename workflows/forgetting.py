@@ -137,7 +137,7 @@ class Forgetter:
         comment = words.forgotten_comment(book.order, word, looks, sessions)
         book.record("gone", RecordKind.TARGET_GONE, witness=(forgetting.first,))
         book.record("gone-again", RecordKind.TARGET_GONE, witness=(forgetting.second,), comment=comment)
-        self._removal.say_it_is_over(words.forgotten_note(word))
+        self._removal.say_it_is_over(f"forgotten, not proved, {book.note}")
 
     async def _end_sessions(self) -> str:
         """End the subject's sessions as far as the provider answers. Returns what came of it, in words: it refuses nothing."""

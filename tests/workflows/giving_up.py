@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
+from domain.errors import RateLimitedError
 from domain.ids import TicketRef
 from domain.lease import LeaseState
 from domain.lease_messages import ForgetAsk, ForgetView
@@ -15,7 +16,9 @@ from tests.workflows.stories import A_MINUTE
 from workflows.options import STUCK_AFTER
 
 BECAUSE = "the group was merged into another"
-A_SECOND = timedelta(seconds=1)
+A_SECOND, PUT_OFF = timedelta(seconds=1), timedelta(minutes=10)
+PAST_THE_FENCE = timedelta(seconds=21)
+"""Less than what a last question is given: it would be out of time before anybody had asked it."""
 
 
 def operated(house: House, *operators: str) -> House:
@@ -24,15 +27,21 @@ def operated(house: House, *operators: str) -> House:
     return house
 
 
-async def stuck(house: House) -> Case:
-    """An active lease whose group was deleted, and whose removal is late by now."""
+async def stuck(house: House, *, asked_again_after: timedelta = PUT_OFF) -> Case:
+    """An active lease whose group was deleted, and whose removal is late by now.
+
+    A test whose clock jumps has to wait for each attempt on the way, so that by default the next one is put off.
+    """
     operated(house)
     case = await active(house)
     house.provider.delete_group(house.target())
+    if asked_again_after > STUCK_AFTER:
+        house.provider.fail("revoke", RateLimitedError("429", delay=asked_again_after))
     await end(case)
     await pending(house.lease(), "revoke_access", attempt=2)
     await house.jump(house.lease(), STUCK_AFTER + A_SECOND)
     await until_state(house, LeaseState.STUCK)
+    house.provider.succeed("revoke")
     return case
 
 
@@ -72,4 +81,25 @@ async def over_the_fence(house: House) -> None:
     """Return when the lease is being forgotten and waits for nothing any more but its paper."""
     await until_state(house, LeaseState.FORGETTING)
     await house.settled(house.lease())
+    await house.jump(house.lease(), PAST_THE_FENCE)
+
+
+async def forgotten(house: House) -> Case:
+    """A lease that two people have given up, and whose request has closed."""
+    case = await stuck(house)
+    wish(house, case.ticket)
+    await ask_to_forget(house, case.ticket)
+    await over_the_fence(house)
+    await house.soon(case.request.result())
+    return case
+
+
+async def proved_after_all(case: Case) -> None:
+    """The target is there again: the removal, which has gone on, proves it, and the request closes."""
+    house = case.house
+    if house.target().container_id not in house.provider.groups:
+        house.provider.restore_group(house.target())
+    await house.jump(house.lease(), PUT_OFF)
+    await house.until(lambda: not house.is_member())
     await house.jump(house.lease(), A_MINUTE)
+    await house.soon(case.request.result())
