@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-STATES = ("opening", "pending", "looking", "active", "revoking", "stuck", "recording", "closed")
+STATES = ("opening", "pending", "looking", "active", "revoking", "stuck", "recording", "closed", "forgotten")
 """What requests and leases put in the search attribute."""
 NARROW = 80
 ROWS_ABOVE = 12
@@ -55,7 +55,7 @@ def list_requests(
         key = ticket_key(ticket) if ticket else ""
         wanted = {search.STATE: state.lower(), search.SUBJECT: subject, search.TARGET: target, search.TICKET: key}
         filters = {name: value for name, value in wanted.items() if value}
-        asyncio.run(_list(filters, closed_too or state.lower() == "closed", limit, as_json))
+        asyncio.run(_list(filters, closed_too or state.lower() in {"closed", "forgotten"}, limit, as_json))
 
 
 @app.command(epilog=EXIT_CODES)
