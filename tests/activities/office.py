@@ -14,6 +14,7 @@ from activities.arming import ArmingActivities
 from activities.bundle import Keys
 from activities.callers import LEASE_TYPE
 from activities.evidence import EvidenceActivities
+from activities.forgetting import ForgettingActivities, GoneActivities
 from activities.freeze import FreezeGate
 from activities.gone import GoneTickets
 from activities.judge import JudgeActivities
@@ -102,6 +103,18 @@ class Office:
             records=self.records,
             approvals=approvals,
             catalogues=self,
+            gone=self.gone,
+            judge=self.judge_key,
+            keys=self.keys.trusted,
+        )
+        self.gone_looks = GoneActivities(
+            providers=FakeAccessProviders({"okta/prod": self.provider}), catalogues=self, witness=self.witness_key
+        )
+        self.forgetting = ForgettingActivities(
+            tickets=self.tickets,
+            records=self.records,
+            catalogues=self,
+            runs=self.runs,
             gone=self.gone,
             judge=self.judge_key,
             keys=self.keys.trusted,
