@@ -13,7 +13,7 @@ from activities.access import AccessActivities
 from activities.forgetting import ForgettingActivities, GoneActivities
 from domain.errors import SignatureRefusedError
 from domain.evidence import RecordKind
-from domain.forgetting import Forgetting, ForgetWord, GoneWord, verify_forgetting
+from domain.forgetting import Forgetting, ForgetWord, GoneWord, verify_forgetting, verify_gone
 from domain.lease import LeaseEvent, LeaseState
 from domain.lease_messages import ForgetAsk, ForgetInput, ForgetView
 from domain.signed import Signed
@@ -87,10 +87,11 @@ class Forgetter:
             SignatureRefusedError: somebody told who may not, or what does not fit.
         """
         book, began_at = self._book, cast("Instant", self.view.ended_at)
-        surface = book.order.surface
+        surface, keys = book.order.surface, book.order.keys
         first = await self._look()
         await workflow.sleep(surface.read_lag, summary="before looking again whether the target is gone")
         second = await self._look()
+        verify_gone(first, second, keys, lease_id=book.lease_id, not_before=began_at, apart=surface.read_lag)
         request = ForgetInput(order=book.order, ticket=asked.ticket, ended_at=began_at, first=first, second=second)
         judged = await ask(
             ForgettingActivities.judge_forgetting,
@@ -100,9 +101,7 @@ class Forgetter:
         if judged.word is None:
             raise _Refused(judged.refused)
         forgetting = Forgetting(first=first, second=second, word=judged.word)
-        verify_forgetting(
-            forgetting, book.order.keys, lease_id=book.lease_id, not_before=began_at, apart=surface.read_lag
-        )
+        verify_forgetting(forgetting, keys, lease_id=book.lease_id, not_before=began_at, apart=surface.read_lag)
         if book.status.state is not LeaseState.STUCK:
             raise _Refused("the account has been seen absent meanwhile, which is now being proved")
         return forgetting

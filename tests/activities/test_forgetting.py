@@ -263,11 +263,20 @@ async def test_edit_after_the_verdict_changes_nothing(office: Leaving) -> None:
     assert (record.kind, record.facts["reason"]) == ("forgotten", "the group was merged")
 
 
-async def test_ticket_of_another_project_and_a_clock_that_disagrees_are_refused(office: Leaving) -> None:
-    """Who may write elsewhere nobody here knows; and when something was said has to be known."""
+async def test_ticket_of_another_project_is_refused(office: Leaving) -> None:
+    """Who may write elsewhere nobody here knows."""
     office.say("bob", "carol")
     office.tickets.move(office.order_.ticket, "FUN")
     assert "is no ticket of project" in (await office.verdict()).refused
+
+
+async def test_ticket_system_with_a_clock_of_its_own_is_refused(office: Leaving) -> None:
+    """When something was said has to be known."""
+    began = office.at
+    office.at += A_MINUTE
+    office.say("bob", "carol")
+    office.at = began
+    assert "the clock of the ticket system differs" in (await office.verdict()).refused
 
 
 async def test_looks_that_do_not_fit_are_refused(office: Leaving) -> None:
