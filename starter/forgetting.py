@@ -5,9 +5,12 @@ What counts is judged again where the judge's key is, by the lease's own activit
 
 import asyncio
 import time
+from contextlib import suppress
+from datetime import timedelta
 from uuid import uuid4
 
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowQueryFailedError
+from temporalio.service import RPCError
 
 from activities.ports import TicketSystem
 from domain.catalogue import Catalogue
@@ -20,6 +23,7 @@ from domain.two_people import TwoPeopleVerdict
 from starter.cli_output import CommandError, ExitCode
 
 POLL_SECONDS = 0.5
+PATIENCE = timedelta(seconds=10)
 ANSWER_SECONDS = 120.0
 """Two looks of half a minute at most, and a judgement of a minute."""
 
@@ -73,19 +77,20 @@ async def _answered(lease: Lease, ask_id: str) -> None:
     """
     deadline = time.monotonic() + ANSWER_SECONDS
     while time.monotonic() < deadline:
-        line, view = await _told(lease)
-        if line.state in GIVEN_UP:
-            return
-        if view.ask_id == ask_id:
-            raise CommandError(f"not forgotten, and the removal goes on: {view.refused}", ExitCode.REFUSED)
-        if line.state is not LeaseState.STUCK:
-            raise CommandError(f"not forgotten: the lease is {line.state} by now", ExitCode.REFUSED)
+        with suppress(RPCError, WorkflowQueryFailedError):  # a worker that is away for a while is waited for
+            line, view = await _told(lease)
+            if line.state in GIVEN_UP:
+                return
+            if view.ask_id == ask_id:
+                raise CommandError(f"not forgotten, and the removal goes on: {view.refused}", ExitCode.REFUSED)
+            if line.state is not LeaseState.STUCK:
+                raise CommandError(f"not forgotten: the lease is {line.state} by now", ExitCode.REFUSED)
         await asyncio.sleep(POLL_SECONDS)
     message = "asked, and not answered yet: its ticket will tell; after a wish in vain a lease hears the next one only when a pause is over"
     raise CommandError(message, ExitCode.UNREACHABLE)
 
 
 async def _told(lease: Lease) -> tuple[LeaseLine, ForgetView]:
-    line: LeaseLine = await lease.query("status", result_type=LeaseLine)
-    view: ForgetView = await lease.query("forgetting", result_type=ForgetView)
+    line: LeaseLine = await lease.query("status", result_type=LeaseLine, rpc_timeout=PATIENCE)
+    view: ForgetView = await lease.query("forgetting", result_type=ForgetView, rpc_timeout=PATIENCE)
     return line, view
