@@ -3,6 +3,8 @@
 Neither is retried for ever: what cannot be told is a refusal, and the removal goes on beside it.
 """
 
+from datetime import datetime
+
 from temporalio import activity
 
 from activities.callers import calling_lease, is_lease
@@ -115,49 +117,48 @@ class ForgettingActivities:
         When the removal began is the caller's word; never before the run itself began, which the engine tells.
         """
         clock = EngineClock()
-        order = request.order
         async with beating():
             with told_to_temporal():
-                lease_id, run_id = calling_lease(order)
-                run = await self._runs.inspect(lease_id, run_id)
-                if not is_lease(run.workflow_type, run.task_queue):
-                    raise SignatureRefusedError(
-                        f"{lease_id} is held by a {run.workflow_type}, which is no lease of ours"
-                    )
-                since = max(run.began_at, request.ended_at)
+                lease_id, run_id = calling_lease(request.order)
+                since = max(request.ended_at, await self._began_at(lease_id, run_id))
+                apart = request.order.surface.read_lag
                 looks = verify_gone(
-                    request.first,
-                    request.second,
-                    self._keys,
-                    lease_id=lease_id,
-                    not_before=since,
-                    apart=order.surface.read_lag,
+                    request.first, request.second, self._keys, lease_id=lease_id, not_before=since, apart=apart
                 )
                 view = await self._tickets.read(request.ticket)
-                rules = self._tickets.rules
-                odd = skew_refusal(clock.now(), view.read_at, "the ticket system")
-                if view.project != rules.project:
-                    odd = f"{view.ref.key} is no ticket of project {rules.project}; ask for it on one"
-                if odd:
-                    return ForgetResult(refused=odd)
-                verdict = judge_forgetting(
-                    view.comments,
-                    lease_id,
-                    self._catalogues.current(),
-                    own_account=rules.own_account,
-                    since=since,
-                    now=view.read_at,
-                )
-                if not verdict.holds:
-                    lacking = verdict.lacking(f"`{COMMAND} {lease_id}`", since)
-                    return ForgetResult(refused=f"{view.ref.key}: {lacking}")
-                fact = Fact(
-                    fact_id=f"forgotten/{run_id}",
-                    kind=RecordKind.FORGOTTEN,
-                    at=clock.now(),
-                    facts=_facts(run_id, view, verdict, looks),
-                )
-                return ForgetResult(word=self._word(order, view, run_id, await self._write(order, fact)))
+                verdict, refused = self._verdict(view, lease_id, since, clock)
+                if refused:
+                    return ForgetResult(refused=refused)
+                facts = _facts(run_id, view, verdict, looks)
+                fact = Fact(fact_id=f"forgotten/{run_id}", kind=RecordKind.FORGOTTEN, at=clock.now(), facts=facts)
+                record = await self._write(request.order, fact)
+                return ForgetResult(word=self._word(lease_id, run_id, view, record))
+
+    async def _began_at(self, lease_id: str, run_id: str) -> datetime:
+        run = await self._runs.inspect(lease_id, run_id)
+        if not is_lease(run.workflow_type, run.task_queue):
+            raise SignatureRefusedError(f"{lease_id} is held by a {run.workflow_type}, which is no lease of ours")
+        return run.began_at
+
+    def _verdict(
+        self, view: TicketView, lease_id: str, since: datetime, clock: EngineClock
+    ) -> tuple[TwoPeopleVerdict, str]:
+        """Who counts, and why that is not enough; empty when it is."""
+        rules = self._tickets.rules
+        verdict = judge_forgetting(
+            view.comments,
+            lease_id,
+            self._catalogues.current(),
+            own_account=rules.own_account,
+            since=since,
+            now=view.read_at,
+        )
+        refused = skew_refusal(clock.now(), view.read_at, "the ticket system")
+        if view.project != rules.project:
+            refused = f"{view.ref.key} is no ticket of project {rules.project}; ask for it on one"
+        elif not refused and not verdict.holds:
+            refused = f"{view.ref.key}: {verdict.lacking(f'`{COMMAND} {lease_id}`', since)}"
+        return verdict, refused
 
     async def _write(self, order: LeaseOrder, fact: Fact) -> Record:
         """On the lease's own ticket; on the control ticket where that is gone. A chain that was broken holds nothing up."""
@@ -169,10 +170,10 @@ class ForgettingActivities:
             chain = await self._records.append_newest(order.ticket, writer, (fact,), self._judge, self._gone.control)
         return next(record for record in chain if record.record_id == fact.fact_id)
 
-    def _word(self, order: LeaseOrder, view: TicketView, run_id: str, record: Record) -> Signed:
+    def _word(self, lease_id: str, run_id: str, view: TicketView, record: Record) -> Signed:
         """As the record says, which an earlier attempt may have written."""
         word = ForgetWord(
-            lease_id=str(order.grantee.lease_id),
+            lease_id=lease_id,
             run_id=run_id,
             ticket=view.ref,
             by=str(record.facts["by"]),
