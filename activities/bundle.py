@@ -11,6 +11,7 @@ from activities.approvals import Approvals
 from activities.arming import ArmingActivities
 from activities.engine import EngineActivities, EngineRuns
 from activities.evidence import EvidenceActivities
+from activities.forgetting import ForgettingActivities, GoneActivities
 from activities.freeze import FreezeGate
 from activities.gone import GoneTickets
 from activities.judge import JudgeActivities
@@ -97,7 +98,8 @@ class Activities:
                 witness=keys.witness,
             )
             by_queue[Queue.LEASES] += [access.revoke_access, access.observe_access, access.end_sessions]
-            by_queue[Queue.LEASES] += [access.trace_run, access.suspend_subject]
+            gone_looks = GoneActivities(providers=providers, catalogues=catalogues, witness=keys.witness)
+            by_queue[Queue.LEASES] += [access.trace_run, access.suspend_subject, gone_looks.confirm_gone]
             by_queue[Queue.GRANTS] += [access.look_before_grant, access.grant_access, access.prolong_access]
         if keys.judge is not None and keys.scribe is not None:
             engine = EngineActivities(client)
@@ -123,6 +125,16 @@ class Activities:
             scribe = EvidenceActivities(
                 tickets=tickets, records=records, gone=gone, scribe=keys.scribe, keys=keys.trusted
             )
+            forgetting = ForgettingActivities(
+                tickets=tickets,
+                records=records,
+                catalogues=catalogues,
+                runs=runs,
+                gone=gone,
+                judge=keys.judge,
+                keys=keys.trusted,
+            )
+            by_queue[Queue.TICKETS] += [forgetting.judge_forgetting]
             by_queue[Queue.TICKETS] += [judge.open_request, judge.judge_request, judge.judge_wishes]
             by_queue[Queue.TICKETS] += [judge.find_armed]
             by_queue[Queue.TICKETS] += [arming.arm_lease, arming.arm_extension, arming.void_extension]

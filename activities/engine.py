@@ -1,6 +1,6 @@
 """Activities that ask the engine itself about leases: who holds an id, and how a lease that is not our child ended."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 from temporalio import activity
 from temporalio.api.enums.v1 import PendingActivityState
@@ -165,6 +165,7 @@ class EngineRuns:
             task_queue=info.task_queue,
             follows_another=info.first_run_id != run_id,
             has_timeout=any(timeout.ToTimedelta() for timeout in timeouts),
+            began_at=info.start_time.ToDatetime(UTC),
             attempts={
                 pending.activity_id: pending.attempt
                 for pending in described.pending_activities

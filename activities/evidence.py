@@ -1,5 +1,7 @@
 """The scribe: makes a ticket hold every fact once and in order, and tells people of the milestones."""
 
+from collections.abc import Mapping
+
 from temporalio import activity
 
 from activities.failures import told_to_temporal
@@ -9,8 +11,9 @@ from activities.ports import TicketSystem
 from activities.records import TicketRecords
 from domain.canonical import KeyRing, SigningKey, digest
 from domain.errors import InvalidError, NotFoundError, SignatureRefusedError
-from domain.evidence import JUDGE_KINDS, RECEIPTED_KINDS, WITNESSED_KINDS, Record
+from domain.evidence import JUDGE_KINDS, WITNESSED_KINDS, Record, RecordKind
 from domain.extension import find_wishes
+from domain.forgetting import GoneWord
 from domain.ids import TicketRef
 from domain.paper import WRITTEN, EvidenceInput, EvidenceResult, Fact, TicketFields, what_is_written
 from domain.witness import Observation, Presence, Receipt
@@ -18,6 +21,15 @@ from domain.witness import Observation, Presence, Receipt
 ACTIVE = "active"
 CLOSED = "closed"
 """What a status is for; the ticket system's rules know what it is called."""
+
+_TOLD_BY: Mapping[RecordKind, type[Receipt | Observation | GoneWord]] = {
+    RecordKind.GRANTED: Receipt,
+    RecordKind.ACTIVE: Receipt,
+    RecordKind.SESSIONS_ENDED: Receipt,
+    RecordKind.SUSPENDED: Receipt,
+    RecordKind.TARGET_GONE: GoneWord,
+}
+"""What a witness's word for a kind of record is; for all others it is an observation of absence."""
 
 GONE = "{key} was deleted, or is hidden from Nightlatch."
 """How the comment begins that announces records on the control ticket; by it they are found again."""
@@ -102,8 +114,7 @@ class EvidenceActivities:
         """
         if fact.kind in JUDGE_KINDS:
             raise SignatureRefusedError(f"{fact.kind} is for the judge to write")
-        kind: type[Receipt | Observation] = Receipt if fact.kind in RECEIPTED_KINDS else Observation
-        bodies = [sealed.open(kind, self._keys) for sealed in fact.witness]
+        bodies = [sealed.open(_TOLD_BY.get(fact.kind, Observation), self._keys) for sealed in fact.witness]
         if fact.kind not in WITNESSED_KINDS:
             return
         if not bodies:

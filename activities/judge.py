@@ -99,7 +99,7 @@ class JudgeActivities:
 
     @activity.defn(name="find_armed")
     async def find_armed(self, request: ArmedInput) -> ArmedResult:
-        """Every lease that was armed on this ticket and is not proved over: a request that was reset must end them too.
+        """Every lease that was armed on this ticket and is not over, proved or forgotten: a request that was reset must end them too.
 
         None on a ticket that is gone: what was armed on it ends in its time, or as soon as the bridge finds the ticket gone.
         """
@@ -125,7 +125,7 @@ class JudgeActivities:
                             terms_digest=str(record.facts["digest"]),
                         )
                         for record in find(chain, RecordKind.ARMED)
-                        if record.facts.get("run") not in proved
+                        if record.facts.get("run") not in proved and not find(chain[record.seq :], RecordKind.FORGOTTEN)
                     ]
                 return ArmedResult(leases=tuple(leases), keys=self._keys)
 

@@ -122,7 +122,8 @@ class Ledger:
         for lease_id in sorted(filter(_is_lease_id, names)):
             judged, judged_whole = chains.get(judge_writer(lease_id), ((), True))
             _, told_whole = chains.get(lease_id, ((), True))
-            tellers = (writer for writer in chains if GENERATION.sub("", writer) in {lease_id, sweep_writer(lease_id)})
+            about = {lease_id, sweep_writer(lease_id), judge_writer(lease_id)}
+            tellers = (writer for writer in chains if GENERATION.sub("", writer) in about)
             told = [record for writer in tellers for record in chains[writer][0]] + granted.get(lease_id, [])
             claims.append(read_claim(ticket, lease_id, judged, told, is_whole=judged_whole and told_whole))
         return [claim for claim in claims if claim is not None]

@@ -97,6 +97,14 @@ class AccessProvider(Protocol):
         """
         ...
 
+    async def find_target(self, target: TargetRef) -> Look:
+        """Whether the container itself stands. ABSENT only when the vendor says in its own words that it does not exist.
+
+        Raises:
+            VendorError: no readable answer, or one that contradicts another. Never turned into ABSENT.
+        """
+        ...
+
     async def revoke(self, target: TargetRef, subject: SubjectRef, window: SendWindow) -> Answered:
         """Ask for removal. Safe to repeat; an acknowledgement is not yet an observation."""
         ...
@@ -197,7 +205,7 @@ class Catalogues(Protocol):
 
 
 class RunFacts(Value):
-    """What the engine says of one run. `follows_another`: it was begun by a reset of an earlier one.
+    """What the engine says of one run. `follows_another`: it was begun by a reset of an earlier one. `began_at`: when it was.
 
     `attempts`: the number of the attempt that each of its activities is at, of those that are under way and wanted.
     """
@@ -206,6 +214,7 @@ class RunFacts(Value):
     task_queue: str
     follows_another: bool
     has_timeout: bool
+    began_at: Instant
     attempts: Mapping[str, int] = {}
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import datetime, timedelta
 
 from temporalio import activity
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey, WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
@@ -18,7 +18,7 @@ from activities.engine import start_to_end
 from activities.engine_time import EngineClock
 from activities.failures import told_to_temporal
 from activities.heartbeats import beating
-from activities.ports import AccessProviders, Catalogues
+from activities.ports import AccessProviders, Catalogues, Holder
 from domain.canonical import KeyRing
 from domain.catalogue import KIND_OF_SCOPE, SURFACES
 from domain.drift import (
@@ -32,8 +32,9 @@ from domain.drift import (
     judge_member,
     urgent_first,
 )
-from domain.errors import InvalidInputError
+from domain.errors import InvalidInputError, NotFoundError
 from domain.ids import LeaseId, TargetRef, TicketRef, request_workflow_id
+from domain.lease import LeaseState
 from domain.lease_messages import LeaseOrder
 from domain.queues import Queue, prefix_of, queue_name
 from domain.search import STATE, TARGET
@@ -102,7 +103,10 @@ class ReconcileActivities:
                 except InvalidInputError as error:
                     watched, problem = {}, f"the catalogue cannot be read: {error}"[:300]
                 dropped = [target for target in leased.values() if target.ref not in watched]
-                others = [WatchedTarget(kind=target.kind, ref=target.ref, name=target.name) for target in dropped]
+                others = [
+                    WatchedTarget(kind=target.kind, ref=target.ref, name=target.name, is_named=False)
+                    for target in dropped
+                ]
                 return WatchResult(
                     targets=(*watched.values(), *others),
                     leased=tuple(leased.values()),
@@ -122,8 +126,7 @@ class ReconcileActivities:
         async with beating():
             with told_to_temporal():
                 listed_at = clock.now()
-                provider = self._providers.for_target(target.kind, target.ref)
-                listed = [holder async for holder in provider.list_holders(target.ref)]
+                listed = await self._list(target)
                 members = {str(LeaseId(target=target.ref, subject=holder.subject)) for holder in listed}
                 leased = {lease_id async for lease_id in self._active(target.ref)}
                 now = clock.now()
@@ -206,6 +209,25 @@ class ReconcileActivities:
             end_only=True,
             why=f"the reconciler found {WHY[finding.kind]}",
         )
+
+    async def _list(self, target: WatchedTarget) -> list[Holder]:
+        """Every member. Nobody is one of a target that people have given up as gone for good, while the vendor says the same."""
+        provider = self._providers.for_target(target.kind, target.ref)
+        try:
+            return [holder async for holder in provider.list_holders(target.ref)]
+        except NotFoundError:
+            if not await self._is_given_up(target):
+                raise
+        return []
+
+    async def _is_given_up(self, target: WatchedTarget) -> bool:
+        """Whether a lease of it was forgotten, none runs, and the catalogue does not name it any more."""
+        query = (
+            f"WorkflowType = '{LEASE_TYPE}' AND {TARGET} = '{target.ref}'"
+            f" AND (ExecutionStatus = 'Running' OR {STATE} = '{LeaseState.FORGOTTEN}')"
+        )
+        leases = [run.status async for run in self._client.list_workflows(query)] if not target.is_named else []
+        return bool(leases) and WorkflowExecutionStatus.RUNNING not in leases
 
     async def _leased_since(self, since: datetime, instance: str) -> AsyncIterator[LeasedTarget]:
         """The targets of leases begun at an instance since then, oldest first."""

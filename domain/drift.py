@@ -29,7 +29,17 @@ GRANT_GRACE = timedelta(minutes=3)
 
 ONLY_OBSERVED = "its target is only observed"
 
-ENDING = frozenset({LeaseState.REVOKING, LeaseState.STUCK, LeaseState.PROVING, LeaseState.RECORDING, LeaseState.CLOSED})
+ENDING = frozenset(
+    {
+        LeaseState.REVOKING,
+        LeaseState.STUCK,
+        LeaseState.PROVING,
+        LeaseState.RECORDING,
+        LeaseState.CLOSED,
+        LeaseState.FORGETTING,
+        LeaseState.FORGOTTEN,
+    }
+)
 
 
 class DriftKind(StrEnum):

@@ -18,12 +18,13 @@ PURPOSE = "evidence"
 
 
 class RecordKind(StrEnum):
-    """What a record tells. The judge alone signs the first four: authority to add time hangs on them."""
+    """What a record tells. The judge alone signs the first five: authority to add time, or to stop taking away, hangs on them."""
 
     ASKED = "asked"
     ARMED = "armed"
     EXTENDED = "extended"
     EXTENSION_VOID = "extension_void"
+    FORGOTTEN = "forgotten"
     ANSWERED = "answered"
     REFUSED = "refused"
     GRANTED = "granted"
@@ -35,17 +36,25 @@ class RecordKind(StrEnum):
     SESSIONS_ENDED = "sessions_ended"
     STUCK = "stuck"
     SUSPENDED = "suspended"
+    TARGET_GONE = "target_gone"
+    FORGET_REFUSED = "forget_refused"
     CLOSED = "closed"
 
 
-JUDGE_KINDS = frozenset({RecordKind.ASKED, RecordKind.ARMED, RecordKind.EXTENDED, RecordKind.EXTENSION_VOID})
+JUDGE_KINDS = frozenset(
+    {RecordKind.ASKED, RecordKind.ARMED, RecordKind.EXTENDED, RecordKind.EXTENSION_VOID, RecordKind.FORGOTTEN}
+)
 WITNESSED_KINDS = frozenset(
-    {RecordKind.GRANTED, RecordKind.REMOVED, RecordKind.PROVED, RecordKind.SESSIONS_ENDED, RecordKind.SUSPENDED}
+    {
+        RecordKind.GRANTED,
+        RecordKind.REMOVED,
+        RecordKind.PROVED,
+        RecordKind.SESSIONS_ENDED,
+        RecordKind.SUSPENDED,
+        RecordKind.TARGET_GONE,
+    }
 )
 """Kinds that say what a vendor did or showed: signed only with the witness's own words inside."""
-
-RECEIPTED_KINDS = frozenset({RecordKind.GRANTED, RecordKind.ACTIVE, RecordKind.SESSIONS_ENDED, RecordKind.SUSPENDED})
-"""Kinds whose witness tells of a write, by its receipt; any other tells of a look."""
 
 
 def signing_role(kind: RecordKind) -> KeyRole:

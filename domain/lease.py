@@ -9,7 +9,10 @@ from domain.values import Instant, Value
 
 
 class LeaseState(StrEnum):
-    """Where a lease is. LOOKING to GRANTING add access; REVOKING, STUCK and PROVING take it away; the rest is paper."""
+    """Where a lease is. LOOKING to GRANTING add access; REVOKING, STUCK and PROVING take it away; the rest is paper.
+
+    FORGETTING and FORGOTTEN stand beside RECORDING and CLOSED: the target is gone for good, and nothing was proved.
+    """
 
     LOOKING = "looking"
     ARMING = "arming"
@@ -22,6 +25,8 @@ class LeaseState(StrEnum):
     PROVING = "proving"
     RECORDING = "recording"
     CLOSED = "closed"
+    FORGETTING = "forgetting"
+    FORGOTTEN = "forgotten"
 
 
 class LeaseEvent(StrEnum):
@@ -38,10 +43,14 @@ class LeaseEvent(StrEnum):
     LOOKED_PRESENT_AFTER = "looked_present_after"
     PROVED = "proved"
     RECORDED = "recorded"
+    FORGOTTEN = "forgotten"
 
 
 class EndReason(StrEnum):
-    """Why a lease ended, never whether access is gone: that is an observation."""
+    """Why a lease ended, never whether access is gone: that is an observation.
+
+    FORGOTTEN is a reason of outcomes only: two people gave up what nobody could prove. A status keeps its first reason.
+    """
 
     EXPIRED = "expired"
     REVOKED = "revoked"
@@ -55,6 +64,7 @@ class EndReason(StrEnum):
     RESET = "reset"
     HISTORY_FULL = "history_full"
     FAULT = "fault"
+    FORGOTTEN = "forgotten"
 
 
 class Sent(StrEnum):
@@ -102,6 +112,8 @@ TRANSITIONS: Mapping[tuple[LeaseState, LeaseEvent], LeaseState] = {
     (_S.PROVING, _E.PROVED): _S.RECORDING,
     (_S.STUCK, _E.PROVED): _S.RECORDING,
     (_S.RECORDING, _E.RECORDED): _S.CLOSED,
+    (_S.STUCK, _E.FORGOTTEN): _S.FORGETTING,
+    (_S.FORGETTING, _E.RECORDED): _S.FORGOTTEN,
 }
 """Every legal move. A lease that must revoke although it sent nothing itself (`end_only`, or the run of a reset that finds
 access of its own) starts as `must_revoke` says."""

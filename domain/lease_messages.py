@@ -4,6 +4,7 @@ from typing import Self
 
 from domain.canonical import KeyRing
 from domain.catalogue import Surface
+from domain.forgetting import Forgetting
 from domain.ids import TicketRef
 from domain.lease import EndReason, LeaseState, Sent
 from domain.signed import Signed
@@ -153,8 +154,51 @@ class LeaseNews(Value):
     ending: str = ""
 
 
+class ForgetAsk(Value):
+    """Body of the signal `forget`: on this ticket two people want the lease forgotten, go and look. `ask_id`: of this asking."""
+
+    ticket: TicketRef
+    ask_id: str = ""
+
+
+class GoneResult(Value):
+    """`word` is a `GoneWord`; without one `why_not` says why the target is not known to be gone."""
+
+    word: Signed | None = None
+    why_not: str = ""
+
+
+class ForgetInput(Value):
+    """`ticket`: where two people are said to have asked. `first` and `second` are `GoneWord`s. `ended_at`: when the removal began."""
+
+    order: LeaseOrder
+    ticket: TicketRef
+    ended_at: Instant
+    first: Signed
+    second: Signed
+
+
+class ForgetResult(Value):
+    """`word` is a `ForgetWord`; without one `refused` says why the lease is not forgotten."""
+
+    word: Signed | None = None
+    refused: str = ""
+
+
+class ForgetView(Value):
+    """Answer of a lease's query `forgetting`. `ended_at`: since when it takes away. `ask_id`: the last asking that it judged.
+
+    `refused`: why that was in vain; empty while nothing was judged, and when the lease is forgotten.
+    """
+
+    ended_at: Instant | None = None
+    ask_id: str = ""
+    refused: str = ""
+
+
 class LeaseOutcome(Value):
-    """How a lease ended. `proof` is missing only when nothing was ever sent; `disclaimer` is then the witness's word for it.
+    """How a lease ended. `proof` is missing only when nothing was ever sent; `disclaimer` is then the witness's word for it;
+    or when two people have given the lease up, and `forgetting` says so.
 
     `removed_at` and `proved_at` repeat the two looks for people; a parent believes the signed ones.
     `unheard` are wishes that arrived and got no verdict before the end.
@@ -171,3 +215,4 @@ class LeaseOutcome(Value):
     sessions: SessionsEnded | None = None
     note: str = ""
     unheard: tuple[str, ...] = ()
+    forgetting: Forgetting | None = None

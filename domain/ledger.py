@@ -23,8 +23,9 @@ class Claim(Value):
     """The newest armed run of a lease, as the verified records of one ticket tell it.
 
     `ended_at`: since when it ends, or is over. `is_proved`: its subject was seen absent twice. `is_settled`: its sessions were
-    ended after that, too, or nothing had ever been sent. `is_whole`: every record of it verifies; a claim of which some do
-    not, or are missing, was granted once, and shields nobody any more.
+    ended after that, too, or nothing had ever been sent. `is_forgotten`: two people gave it up, and nobody works on it; it
+    shields nobody. `is_whole`: every record of it verifies; a claim of which some do not, or are missing, was granted once,
+    and shields nobody any more.
     """
 
     ticket: TicketRef
@@ -38,6 +39,7 @@ class Claim(Value):
     is_proved: bool = False
     is_settled: bool = False
     is_whole: bool = True
+    is_forgotten: bool = False
 
     @property
     def due_at(self) -> datetime:
@@ -47,7 +49,12 @@ class Claim(Value):
     @property
     def is_open(self) -> bool:
         """Whether it may still cover its subject, or be the one that takes them away."""
-        return self.is_whole and not self.is_proved
+        return self.is_whole and not self.is_over
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do about it, unless its subject is seen as a member again."""
+        return self.is_proved or self.is_forgotten
 
 
 def read_claim(
@@ -70,6 +77,7 @@ def read_claim(
     run_id = str(facts["run"])
     since = [record for record in told if record.at >= armed[-1].at]
     kinds = {record.kind for record in since}
+    is_forgotten = RecordKind.FORGOTTEN in kinds
     return Claim(
         ticket=ticket,
         lease_id=lease_id,
@@ -81,8 +89,11 @@ def read_claim(
         until=ends_in_force(judged, run_id)[-1],
         ended_at=min((record.at for record in since if record.kind in ENDS), default=None),
         is_proved=RecordKind.PROVED in kinds,
-        is_settled={RecordKind.PROVED, RecordKind.SESSIONS_ENDED} <= kinds or RecordKind.REFUSED in kinds,
+        is_settled={RecordKind.PROVED, RecordKind.SESSIONS_ENDED} <= kinds
+        or RecordKind.REFUSED in kinds
+        or is_forgotten,
         is_whole=is_whole,
+        is_forgotten=is_forgotten,
     )
 
 

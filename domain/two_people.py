@@ -1,12 +1,12 @@
 """The rule of two people: two operators of the catalogue say the same on a ticket, each as themselves and with a reason."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from domain.catalogue import Catalogue
 from domain.ticket import TicketComment
-from domain.values import Instant, Value
+from domain.values import Instant, Value, render_instant
 
 PEOPLE = 2
 
@@ -41,6 +41,19 @@ class TwoPeopleVerdict(Value):
     def holds(self) -> bool:
         return len({consent.person for consent in self.consents}) >= PEOPLE
 
+    @property
+    def by(self) -> str:
+        """Everybody who counts, in words; empty when nobody does."""
+        return " and ".join(consent.person for consent in self.consents)
+
+    def lacking(self, command: str, since: datetime) -> str:
+        """What is still to be done, who has done it, and why others do not count."""
+        odd = "".join(f"; comment {each.comment_id} by {each.by}: {each.reason}" for each in self.uncounted)
+        return (
+            f"{PEOPLE} operators have to write {command} and a reason there, each as themselves,"
+            f" after {render_instant(since)}; {self.by or 'nobody'} has{odd}"
+        )
+
 
 def judge_two_people(
     comments: Iterable[TicketComment],
@@ -50,10 +63,12 @@ def judge_two_people(
     own_account: str,
     since: datetime,
     now: datetime,
+    barred: Mapping[str, str] = {},
 ) -> TwoPeopleVerdict:
     """Who has said `<command> <reason>` (for example `/unfreeze`) after `since`, by the ticket system's own times.
 
-    `now` is the ticket system's too. Accounts are compared as persons, so that two accounts of one are one person.
+    `now` is the ticket system's too. Accounts are compared as persons, so that two accounts of one are one person. `barred`:
+    operators who do not count here, and why.
     """
     consents: dict[str, Consent] = {}
     uncounted = []
@@ -64,6 +79,7 @@ def judge_two_people(
         person = catalogue.people.by_jira(comment.author)
         reason = " ".join(said.group(1).split())
         fault = _fault_of(comment, person, reason, catalogue, own_account=own_account, since=since, now=now)
+        fault = fault or barred.get(person or "", "")
         if person is None or fault:
             by = person or comment.author
             uncounted.append(Uncounted(comment_id=comment.comment_id, by=by, reason=fault))

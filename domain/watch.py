@@ -30,7 +30,9 @@ class Exempt(Value):
 
 
 class WatchedTarget(Value):
-    """A target to look at. One that the catalogue does not name is only observed: what we granted is removed all the same."""
+    """A target to look at. One that the catalogue does not name (`is_named`) is only observed: what we granted is removed all
+    the same.
+    """
 
     kind: TargetKind
     ref: TargetRef
@@ -38,6 +40,7 @@ class WatchedTarget(Value):
     mode: TargetMode = TargetMode.OBSERVE
     exceptions: tuple[Exempt, ...] = ()
     suspend_after: SuspendAfter = None
+    is_named: bool = True
 
     def why_exempt(self, lease_id: str, now: datetime) -> str:
         """Why the account of that lease id may stay, while an exception lasts; empty otherwise."""

@@ -131,6 +131,10 @@ class SandboxClient:
     async def delete_okta_group(self, group_id: str) -> None:
         await self._call("DELETE", f"/control/okta/groups/{group_id}")
 
+    async def restore_okta_group(self, group_id: str) -> None:
+        """Bring back a group that was deleted, with its members."""
+        await self._call("POST", f"/control/okta/groups/{group_id}/restore")
+
     async def make_okta_rule(self, name: str, group_ids: list[str]) -> str:
         """Make an active group rule that assigns to these groups; returns its id."""
         return str((await self._call("POST", "/control/okta/rules", {"name": name, "group_ids": group_ids}))["id"])

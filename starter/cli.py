@@ -17,6 +17,7 @@ from starter import (
     cli_engine,
     cli_freeze,
     cli_keys,
+    cli_lease,
     cli_people,
     cli_setup,
     cli_stuck,
@@ -47,6 +48,7 @@ for _commands, _panel in (
         _command.rich_help_panel = _panel
     app.add_typer(_commands)
 cli_catalog.app.add_typer(cli_enforce.app)
+app.add_typer(cli_lease.app, name="lease", rich_help_panel=OPERATORS)
 app.add_typer(cli_catalog.app, name="catalog", rich_help_panel=INSTALLATION)
 app.add_typer(cli_keys.app, name="keys", rich_help_panel=INSTALLATION)
 app.add_typer(cli_dev.app, name="dev", rich_help_panel=INSTALLATION)

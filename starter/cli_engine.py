@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-STATES = ("opening", "pending", "looking", "active", "revoking", "stuck", "recording", "closed")
+STATES = ("opening", "pending", "looking", "active", "revoking", "stuck", "recording", "closed", "forgotten")
 """What requests and leases put in the search attribute."""
 NARROW = 80
 ROWS_ABOVE = 12

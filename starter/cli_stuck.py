@@ -23,7 +23,8 @@ def stuck(as_json: Json = False) -> None:
     """Removals that were due more than a minute ago: on which rung, since when, after how many attempts, with which error.
 
     Rungs: `removal` (the access itself), `sessions` (the access is gone, its sessions are not ended), `suspension` (either,
-    and so late that the account was to be suspended). Each goes on being tried. Exit code 1 when there is any.
+    and so late that the account was to be suspended). Each goes on being tried; where the target itself is not there, the
+    command is named by which two people can give it up. Exit code 1 when there is any.
     """
     with answering(as_json):
         found = asyncio.run(_read())
@@ -52,6 +53,7 @@ def _table(found: "list[Stuck]") -> "RenderableType":
         table.add_column(name, overflow="fold")
     for each in found:
         since = f"{each.since:%Y-%m-%d %H:%M:%SZ}"
-        cells = (each.ticket, each.subject, each.target, each.rung, since, str(each.attempts), each.problem)
+        waits_for = f"{each.problem}; {each.remedy}" if each.remedy else each.problem
+        cells = (each.ticket, each.subject, each.target, each.rung, since, str(each.attempts), waits_for)
         table.add_row(*(Text(plain(cell)) for cell in cells))
     return table

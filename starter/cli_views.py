@@ -19,8 +19,11 @@ _STYLES = {
     LeaseState.REVOKING: "yellow",
     LeaseState.PROVING: "yellow",
     LeaseState.STUCK: "bold red",
+    LeaseState.FORGETTING: "red",
+    LeaseState.FORGOTTEN: "red",
 }
 _HELD = frozenset({LeaseState.ACTIVE, LeaseState.EXTENDING})
+_OVER = frozenset({LeaseState.CLOSED, LeaseState.FORGOTTEN})
 
 
 def rows_table(rows: Iterable[Row], now: datetime, *, narrow: bool = False) -> Table:
@@ -41,7 +44,7 @@ def report_view(report: Report, now: datetime, *, entries: int | None = None, no
     if report.status.leases:
         leases = _table(("target", 0), ("state", 1), ("until", 1), ("left", 1), ("note", 0))
         for line in report.status.leases:
-            until = line.expires_at if line.state is not LeaseState.CLOSED else None
+            until = line.expires_at if line.state not in _OVER else None
             left = _left(line.expires_at, now, line.state)
             leases.add_row(
                 _text(line.target_name), _state(line.state), _text(_clock(until)), _text(left), _text(line.note)

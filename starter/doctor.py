@@ -12,6 +12,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.bundle import Keys
+from activities.callers import LEASE_TYPE
 from activities.catalogue_files import load_catalogue
 from activities.ports import AccessProviders, TicketSystem
 from activities.settings import Settings
@@ -19,13 +20,16 @@ from domain.catalogue import Catalogue
 from domain.durations import MAX_SKEW, render_duration
 from domain.errors import FrozenError, NightlatchError
 from domain.freeze import read_freeze, refuse_if_frozen
+from domain.lease import LeaseState
 from domain.queues import Queue, queue_name
-from domain.search import KINDS
+from domain.search import KINDS, STATE
 from domain.sweep import STALE_AFTER
 from domain.values import Value
 from starter.drift_reading import read_drift
 from starter.freezing import word_on
 from starter.sweep_word import read_word
+
+MOST_NAMED = 10
 
 
 class Verdict(StrEnum):
@@ -69,6 +73,7 @@ class Doctor:
             await self._check("temporal", lambda: self._look_at_engine(client)),
             await self._check("workers", lambda: self._look_at_queues(client)),
             await self._check("reconciler", lambda: self._look_at_drift(client)),
+            await self._check("forgotten", lambda: self._look_at_forgotten(client)),
             *checks,
         ]
 
@@ -115,6 +120,15 @@ class Doctor:
         if faults:
             return Verdict.FAILED, "; ".join(faults)
         return Verdict.OK, f"it watches {', '.join(each.instance for each in drifts)}"
+
+    async def _look_at_forgotten(self, client: Client) -> tuple[Verdict, str]:
+        """Leases that people have given up, for as long as the engine remembers."""
+        query = f"WorkflowType = '{LEASE_TYPE}' AND {STATE} IN ('{LeaseState.FORGETTING}', '{LeaseState.FORGOTTEN}')"
+        found = [run.id async for run in client.list_workflows(query, limit=MOST_NAMED)]
+        if found:
+            told = f"given up by two people, and never proved: {', '.join(found)}; `nightlatch why` tells by whom"
+            return Verdict.WARNING, told
+        return Verdict.OK, "no removal was given up"
 
     async def _look_at_tickets(self) -> tuple[Verdict, str]:
         view = await self._tickets.read(self._settings.control_ticket)

@@ -168,6 +168,8 @@ def _terms_of(state: str, now: datetime) -> list[str]:
     match state:
         case LeaseState.CLOSED:
             return ["ExecutionStatus != 'Running'"]
+        case LeaseState.FORGOTTEN:
+            return [shown]
         case LeaseState.ACTIVE:
             return [RUNNING, shown, f"(WorkflowType = '{REQUEST_TYPE}' OR {search.EXPIRES_AT} > '{at}')"]
         case LeaseState.REVOKING:
@@ -178,10 +180,10 @@ def _terms_of(state: str, now: datetime) -> list[str]:
 
 
 def _state_of(execution: WorkflowExecution, now: datetime) -> str:
-    if execution.status is not WorkflowExecutionStatus.RUNNING:
-        return LeaseState.CLOSED
     known = execution.typed_search_attributes
     state = known.get(SearchAttributeKey.for_keyword(search.STATE)) or ""
+    if execution.status is not WorkflowExecutionStatus.RUNNING:
+        return LeaseState.FORGOTTEN if state == LeaseState.FORGOTTEN else LeaseState.CLOSED
     until = known.get(SearchAttributeKey.for_datetime(search.EXPIRES_AT))
     is_over = execution.workflow_type == LEASE_TYPE and state == LeaseState.ACTIVE and until and until <= now
     return LeaseState.REVOKING if is_over else state

@@ -21,7 +21,7 @@ from domain.freeze import (
 from domain.ids import TicketRef
 from domain.signed import Signed
 from domain.ticket import TicketView
-from domain.two_people import PEOPLE, TwoPeopleVerdict, judge_two_people
+from domain.two_people import TwoPeopleVerdict, judge_two_people
 from domain.values import render_instant, whole_millis
 from starter.cli_output import CommandError, ExitCode
 from starter.freezing import MAX_REASON, freeze, one_line, word_on
@@ -77,10 +77,9 @@ def _since(text: str | None, view: TicketView, keys: Keys, own_account: str, now
 
 def _word(control: TicketRef, verdict: TwoPeopleVerdict, since: datetime, now: datetime) -> FreezeWord:
     """Dated after everything that it answers, whatever this machine's clock says: an older word lifts nothing."""
-    by = " and ".join(consent.person for consent in verdict.consents)
     reason = one_line("; ".join(consent.reason for consent in verdict.consents), MAX_REASON)
     at = max(whole_millis(now), since + timedelta(milliseconds=1))
-    return FreezeWord(ticket=control, frozen=False, by=by, at=at, reason=reason)
+    return FreezeWord(ticket=control, frozen=False, by=verdict.by, at=at, reason=reason)
 
 
 def _comment(word: FreezeWord, verdict: TwoPeopleVerdict) -> str:
@@ -116,11 +115,6 @@ async def _look_again(
 
 
 def _refused(control: TicketRef, verdict: TwoPeopleVerdict, since: datetime) -> CommandError:
-    have = " and ".join(consent.person for consent in verdict.consents) or "nobody"
-    others = "".join(f"; comment {odd.comment_id} by {odd.by}: {odd.reason}" for odd in verdict.uncounted)
-    message = (
-        f"{control.key} stays frozen: {PEOPLE} operators have to write {COMMAND} and a reason there, each as themselves,"
-        f" after {render_instant(since)}; {have} has{others}"
-    )
+    message = f"{control.key} stays frozen: {verdict.lacking(COMMAND, since)}"
     facts = verdict.model_dump(mode="json") | {"frozen": True, "since": render_instant(since)}
     return CommandError(message, ExitCode.REFUSED, **facts)

@@ -39,6 +39,15 @@ def _armed(facts: Facts) -> str:
     return f"{facts['name']} may be granted until {instant(facts['until'])}, {latest}; approved by {facts['approver']}"
 
 
+def _beside(facts: Facts) -> str:
+    """Another target, as the witness has it; of a record that was cut only the digest of its words is left."""
+    try:
+        beside = facts["witness"][0]["body"]["beside"]  # type: ignore[index]
+        return f"{beside['instance']}/{beside['scope']}/{beside['container_id']}"
+    except (KeyError, IndexError, TypeError):
+        return "another"
+
+
 _SENTENCES: Mapping[str, Callable[[Facts], str]] = {
     "asked": lambda facts: (
         f"round {facts['round']}: the question was posted; answers are bound to {str(facts['digest'])[:19]}..."
@@ -55,6 +64,13 @@ _SENTENCES: Mapping[str, Callable[[Facts], str]] = {
     "sessions_ended": lambda facts: (
         f"sessions: {str(facts['achieved']).replace('_', ' ')}" + (f" ({facts['note']})" if facts["note"] else "")
     ),
+    "target_gone": lambda facts: (
+        f"the provider said that the target does not exist, while {_beside(facts)} stood beside it"
+    ),
+    "forgotten": lambda facts: (
+        f"given up, not proved, by {facts['by']} because {facts['reason']}; asked for on {facts['asked_on']}"
+    ),
+    "forget_refused": lambda facts: f"not given up, as was asked for on {facts['asked_on']}: {facts['why']}",
     "stuck": lambda _: "the removal is late, and goes on being tried",
     "suspended": lambda _: "the whole account was suspended, because its access could not be taken away in time",
     "closed": lambda facts: f"{str(facts['outcome']).replace('_', ' ')}: {facts['why']}",

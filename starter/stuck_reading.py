@@ -14,8 +14,10 @@ from activities.callers import LEASE_TYPE
 from activities.crowd import each_of
 from activities.engine import MEMO_END_ONLY
 from activities.evidence import EvidenceActivities
+from activities.forgetting import ForgettingActivities, GoneActivities
 from activities.paging import PagingActivities
 from domain import search
+from domain.errors import VendorErrorKind
 from domain.lease import LeaseState
 from domain.values import Instant, Value, render_instant
 from workflows.options import STUCK_AFTER
@@ -29,7 +31,14 @@ MAX_PROBLEM = 300
 STANDING_STILL = timedelta(seconds=20)
 """A lease whose workflow task waits for longer than the engine's own timeouts take (DESIGN 4) does not move."""
 
-_BESIDE = frozenset({EvidenceActivities.record_evidence.__name__, PagingActivities.page_people.__name__})
+_BESIDE = frozenset(
+    {
+        EvidenceActivities.record_evidence.__name__,
+        PagingActivities.page_people.__name__,
+        GoneActivities.confirm_gone.__name__,
+        ForgettingActivities.judge_forgetting.__name__,
+    }
+)
 """What is done beside a removal, and holds none up."""
 
 _CANDIDATES = (LeaseState.LOOKING, LeaseState.REVOKING, LeaseState.STUCK, LeaseState.RECORDING)
@@ -45,7 +54,8 @@ class Stuck(Value):
     """One lease that is late. `rung`: `removal`, or `sessions` when the access is gone and its sessions are not ended;
     `suspension` when either was so late that the whole account was to be suspended.
 
-    `since`: when that was due. `attempts`: of what it waits for now, and `problem` what came of the last one.
+    `since`: when that was due. `attempts`: of what it waits for now, and `problem` what came of the last one. `remedy`: what
+    people can do, where the vendor says that the target is not there.
     """
 
     lease_id: str
@@ -56,6 +66,7 @@ class Stuck(Value):
     since: Instant
     attempts: int
     problem: str
+    remedy: str = ""
 
 
 async def find_stuck(client: Client, now: datetime) -> list[Stuck]:
@@ -111,7 +122,19 @@ async def _judge(client: Client, lease: WorkflowExecutionDescription, now: datet
         since=since,
         attempts=pending.attempt if pending is not None else 0,
         problem="; ".join(_problem(lease, each, now) for each in ([pending, suspending] if suspending else [pending])),
+        remedy="" if is_sessions or not _is_missing(pending) else _remedy(lease.id, known.get(_TICKET) or "KEY"),
     )
+
+
+def _is_missing(pending: PendingActivityInfo | None) -> bool:
+    """Whether the vendor's last answer was that there is no such thing."""
+    if pending is None or not pending.HasField("last_failure"):
+        return False
+    return _innermost(pending.last_failure).application_failure_info.type == VendorErrorKind.NOT_FOUND
+
+
+def _remedy(lease_id: str, ticket: str) -> str:
+    return f"if it is gone for good, two operators: nightlatch lease forget {lease_id} --ticket {ticket} --reason WHY"
 
 
 async def _first_asked(client: Client, lease: WorkflowExecutionDescription) -> dict[str, datetime]:
@@ -144,8 +167,14 @@ def _problem(lease: WorkflowExecutionDescription, pending: PendingActivityInfo |
 
 
 def _told(failure: Failure) -> str:
-    """What an attempt failed of. A failure of more than a few KB stands shortened under one of the engine's own."""
-    while failure.HasField("server_failure_info") and failure.HasField("cause"):
-        failure = failure.cause
+    """What an attempt failed of."""
+    failure = _innermost(failure)
     kind = failure.application_failure_info.type
     return (f"{kind}: {failure.message}" if kind else failure.message)[:MAX_PROBLEM]
+
+
+def _innermost(failure: Failure) -> Failure:
+    """A failure of more than a few KB stands shortened under one of the engine's own."""
+    while failure.HasField("server_failure_info") and failure.HasField("cause"):
+        failure = failure.cause
+    return failure

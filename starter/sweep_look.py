@@ -150,8 +150,8 @@ class Lookout:
             return [] if is_over else str(error)
 
     def _is_wanted(self, target: WatchedTarget) -> bool:
-        """Whether the catalogue names it, or a ticket has not told of it that its access was proved gone."""
-        return target.ref in self._named or not all(claim.is_proved for claim in self._claims_at(target))
+        """Whether the catalogue names it, or a ticket has not told of it that its access was proved gone, or given up."""
+        return target.ref in self._named or not all(claim.is_over for claim in self._claims_at(target))
 
     def _claims_at(self, target: WatchedTarget) -> Iterator[Claim]:
         for lease_id, claims in self._ledger.by_lease.items():

@@ -17,7 +17,16 @@ from domain.durations import is_live, remaining
 from domain.errors import SignatureRefusedError
 from domain.evidence import RecordKind
 from domain.lease import EndReason, LeaseEvent, LeaseState, Sent
-from domain.lease_messages import ArmInput, ExtensionCommit, ExtensionOffer, GrantInput, LeaseOrder, LeaseOutcome
+from domain.lease_messages import (
+    ArmInput,
+    ExtensionCommit,
+    ExtensionOffer,
+    ForgetAsk,
+    ForgetView,
+    GrantInput,
+    LeaseOrder,
+    LeaseOutcome,
+)
 from domain.messages import LeaseLine
 from domain.signed import Signed
 from domain.values import render_instant
@@ -27,6 +36,7 @@ from workflows.asking import ask
 from workflows.bounds import history_is_full
 from workflows.doubt import Doubt
 from workflows.failures import LeaseEnds, cause_of
+from workflows.forgetting import Forgetter
 from workflows.hearing import heard, heard_hint
 from workflows.lease_book import LeaseBook
 from workflows.prolonging import Prolonging
@@ -44,6 +54,7 @@ class LeaseWorkflow:
         self._book = LeaseBook(order)
         self._prolonging = Prolonging(self._book)
         self._removal = Removal(self._book)
+        self._forgetter = Forgetter(self._book, self._removal)
         self._doubt = Doubt(self._book)
         self._why = (EndReason.FAULT, "it ended without saying why")
         self._disclaimer: Signed | None = None
@@ -81,6 +92,11 @@ class LeaseWorkflow:
         """From the request: an `ExtensionCommit`."""
         self._prolonging.take_commit(heard(ExtensionCommit, said))
 
+    @workflow.signal
+    def forget(self, *said: RawValue) -> None:
+        """Two people are said to give up a removal whose target is gone for good: a `ForgetAsk`. Looked into, and judged."""
+        self._forgetter.hear(heard(ForgetAsk, said))
+
     @workflow.signal(dynamic=True)
     def anything_else(self, name: str, said: Sequence[RawValue]) -> None:
         """Whatever means nothing here: it is heard only so that the bounds of the history are looked at."""
@@ -94,6 +110,10 @@ class LeaseWorkflow:
             expires_at=self._book.status.expires_at,
             note=self._book.note,
         )
+
+    @workflow.query
+    def forgetting(self) -> ForgetView:
+        return self._forgetter.view
 
     async def _while_wanted(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` until it ends, the time is over, or somebody wants it to stop; note why it ended. Raises nothing."""
@@ -223,7 +243,7 @@ class LeaseWorkflow:
                 reason, note = EndReason.RESET, note or str(reason)
         self._book.end(reason, note)
         if self._book.status.state is not LeaseState.RECORDING:
-            await self._removal.run()
+            await self._forgetter.see_removed()
             return
         note = self._book.note
         comment = words.refused_comment(self._order, reason, note)
@@ -254,11 +274,11 @@ class LeaseWorkflow:
         self._book.advance(LeaseEvent.RECORDED)
 
     def _outcome(self) -> LeaseOutcome:
-        status, removal = self._book.status, self._removal
+        status, removal, forgetting = self._book.status, self._removal, self._forgetter.forgetting
         return LeaseOutcome(
             lease_id=self._book.lease_id,
             run_id=workflow.info().run_id,
-            reason=status.reason or EndReason.FAULT,
+            reason=EndReason.FORGOTTEN if forgetting is not None else status.reason or EndReason.FAULT,
             sent=status.sent,
             proof=removal.proof,
             disclaimer=self._disclaimer,
@@ -267,4 +287,5 @@ class LeaseWorkflow:
             sessions=removal.sessions,
             note=self._book.note,
             unheard=self._prolonging.unheard(),
+            forgetting=forgetting,
         )

@@ -21,7 +21,16 @@ from workflows import options, words
 from workflows.failures import LeaseEnds, cause_of
 from workflows.paper import Paper
 
-SHOWN_STATES = frozenset({LeaseState.ACTIVE, LeaseState.REVOKING, LeaseState.STUCK, LeaseState.RECORDING})
+SHOWN_STATES = frozenset(
+    {
+        LeaseState.ACTIVE,
+        LeaseState.REVOKING,
+        LeaseState.STUCK,
+        LeaseState.RECORDING,
+        LeaseState.FORGETTING,
+        LeaseState.FORGOTTEN,
+    }
+)
 """States worth a search-attribute upsert each: what operators filter by. That a lease is closed, its run's own status says."""
 
 

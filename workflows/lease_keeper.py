@@ -19,6 +19,7 @@ from temporalio.exceptions import ActivityError, ChildWorkflowError, WorkflowAlr
 from activities.callers import LEASE_TYPE
 from activities.engine import EngineActivities, memo_of
 from domain.errors import SignatureRefusedError
+from domain.forgetting import verify_forgetting
 from domain.lease import LeaseState, Sent
 from domain.lease_messages import ExtensionCommit, ExtensionOffer, LeaseNews, LeaseOrder, LeaseOutcome
 from domain.messages import Hint, HolderInput, HolderResult, LeaseLine
@@ -31,7 +32,9 @@ from workflows import options, words
 from workflows.asking import ask, read
 from workflows.failures import cause_of
 
-ENDING_STATES = frozenset({LeaseState.REVOKING, LeaseState.STUCK, LeaseState.RECORDING, LeaseState.CLOSED})
+ENDING_STATES = frozenset(
+    {LeaseState.REVOKING, LeaseState.STUCK, LeaseState.RECORDING, LeaseState.CLOSED, LeaseState.FORGETTING}
+)
 
 
 class Turn(Enum):
@@ -77,6 +80,11 @@ class LeaseKeeper:
     def over(self) -> bool:
         """Whether the lease has ended with a signed outcome, or never came to be."""
         return self.outcome is not None or bool(self.refusal)
+
+    @property
+    def forgotten(self) -> str | None:
+        """By whom the lease was given up, and why; None where it was not."""
+        return self.outcome.note if self.outcome is not None and self.outcome.forgetting is not None else None
 
     def hear(self, news: LeaseNews) -> None:
         """Take news of this lease. That something was added is believed on a witness's word only, that it ends on anybody's."""
@@ -154,7 +162,7 @@ class LeaseKeeper:
         if self.ending or self._unwanted is not None:
             state = LeaseState.REVOKING
         if self.over:
-            state = LeaseState.CLOSED
+            state = LeaseState.CLOSED if self.forgotten is None else LeaseState.FORGOTTEN
         note = self.refusal or (words.ending(self.outcome.reason, self.outcome.note) if self.outcome else self.ending)
         return LeaseLine(
             lease_id=self.lease_id,
@@ -270,11 +278,17 @@ class LeaseKeeper:
         return followed.outcome
 
     def _is_signed(self, outcome: LeaseOutcome, *, proof_needed: bool) -> bool:
-        """Whether an outcome is believed: a proof; or, of a lease that sent nothing, a witness's word that nobody had."""
-        keys = self.order.keys
+        """Whether an outcome is believed: a proof; a forgetting by two people; or, of a lease that sent nothing, a witness's
+        word that nobody had.
+        """
+        keys, apart = self.order.keys, self.order.surface.read_lag
         try:
+            if outcome.forgetting is not None:
+                verify_forgetting(
+                    outcome.forgetting, keys, lease_id=self.lease_id, not_before=self._began_at, apart=apart
+                )
+                return True
             if outcome.proof is not None:
-                apart = self.order.surface.read_lag
                 verify_proof(outcome.proof, keys, lease_id=self.lease_id, not_before=self._began_at, apart=apart)
                 return True
             if proof_needed or self._armed or self.granted or self.followed:

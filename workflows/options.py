@@ -68,6 +68,11 @@ def revoking(summary: str) -> ActivityOptions:
     return _provider(Queue.LEASES, summary) | {"retry_policy": _patient(), "priority": URGENT}
 
 
+def telling(summary: str) -> ActivityOptions:
+    """A question, or a last try, beside or after a removal that is given up: bounded, because no answer only means no."""
+    return _provider(Queue.LEASES, summary) | {"schedule_to_close_timeout": LOOK_BUDGET, "retry_policy": _patient()}
+
+
 def judging(summary: str, budget: timedelta) -> ActivityOptions:
     return _tickets(summary) | {"schedule_to_close_timeout": budget, "retry_policy": _patient()}
 

@@ -31,7 +31,14 @@ MAX_FACTS = 200
 PAUSE = timedelta(seconds=5)
 
 _ALWAYS = frozenset(
-    {RecordKind.ENDING, RecordKind.REMOVED, RecordKind.PROVED, RecordKind.SESSIONS_ENDED, RecordKind.CLOSED}
+    {
+        RecordKind.ENDING,
+        RecordKind.REMOVED,
+        RecordKind.PROVED,
+        RecordKind.SESSIONS_ENDED,
+        RecordKind.TARGET_GONE,
+        RecordKind.CLOSED,
+    }
 )
 
 

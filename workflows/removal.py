@@ -43,6 +43,7 @@ class Removal:
         self._watch: asyncio.Task[None]
         self._pages: list[asyncio.Task[None]] = []
         self._suspension = Suspension(book, self._page)
+        self._given_up = False
         self.proof: Proof | None = None
         self.looks: tuple[Observation, Observation] | None = None
         self.sessions: SessionsEnded | None = None
@@ -63,8 +64,21 @@ class Removal:
         while self.sessions is None:
             await self._end_sessions()
         await self._suspension.end()
+        self.say_it_is_over("done")
+
+    def give_up(self) -> None:
+        """The lease is forgotten: no step begins any more. Whoever says so cancels `run`, which ends once its attempt has."""
+        self._given_up = True
+        self._watch.cancel()
+
+    async def suspend_no_more(self) -> None:
+        """Return when no attempt to suspend the account is under way any more."""
+        await self._suspension.end()
+
+    def say_it_is_over(self, what: str) -> None:
+        """Tell whoever was woken."""
         if self._alarms:
-            self._book.paper.do(partial(self._page, "done", workflow.now(), over=True))
+            self._book.paper.do(partial(self._page, what, workflow.now(), over=True))
 
     async def _revoke(self) -> Signed | None:
         """One removal that a witness saw done, or None."""
@@ -78,7 +92,7 @@ class Removal:
             await self._ask_again(cause_of(error))
             return None
         look = self._book.believe(revoked.observation, asked_at)
-        if look is None or look.presence is not Presence.ABSENT:
+        if self._given_up or look is None or look.presence is not Presence.ABSENT:
             await self._ask_again("no witness saw the pair absent")
             return None
         self._book.write_closed(revoked.receipt)
@@ -95,7 +109,7 @@ class Removal:
         except (ActivityError, SignatureRefusedError) as error:
             await self._begin_again(cause_of(error))
             return
-        if self._book.believe(seen.observation, asked_at) is None:
+        if self._given_up or self._book.believe(seen.observation, asked_at) is None:
             await self._begin_again("no witness looked")
             return
         order, proof = self._book.order, Proof(first=first, second=seen.observation)
@@ -188,15 +202,22 @@ class Removal:
             workflow.logger.warning("nobody was paged: %s", cause_of(error))
 
     async def _begin_again(self, why: str) -> None:
+        self._stop_if_given_up()
         self._book.advance(LeaseEvent.LOOKED_PRESENT_AFTER)
         await self._ask_again(why)
 
     async def _ask_again(self, why: str) -> None:
         """Wait a little longer each time: a history that grew without end would end the lease, with the access still on."""
+        self._stop_if_given_up()
         workflow.logger.warning("the removal is not proved and begins again: %s", why)
         self._book.write_closed_uncleanly()
         await workflow.sleep(pause_before_turn(self._turns), summary=f"ask again: {why}"[:100])
         self._turns += 1
+
+    def _stop_if_given_up(self) -> None:
+        """An attempt that was cancelled, or came to its end all the same, leads to no other."""
+        if self._given_up:
+            raise asyncio.CancelledError
 
 
 def pause_before_turn(turns: int) -> timedelta:

@@ -128,14 +128,21 @@ class RequestBook:
         answered = outcome is RequestOutcome.DENIED
         transition_to = "" if answered else CLOSED
         until = self._ended_at(keepers)
-        self.paper.show(TicketFields(state=f"Closed: {spelt}", active_until=until, transition_to=transition_to))
+        forgotten = [keeper.order.grantee.target_name for keeper in keepers if keeper.forgotten is not None]
+        state = f"Closed: forgotten, not proved: {', '.join(forgotten)}" if forgotten else f"Closed: {spelt}"
+        self.paper.show(TicketFields(state=state[:255], active_until=until, transition_to=transition_to))
         facts: dict[str, object] = {"outcome": str(outcome), "why": why[:200], "leases": len(keepers)}
         end = Fact(fact_id="closed", kind=RecordKind.CLOSED, at=workflow.now(), facts=facts, comment="\n\n".join(lines))
         self._tell("closing the ticket")
         return await self.paper.finish(end, judged)
 
     def _ended_at(self, keepers: list[LeaseKeeper]) -> datetime | None:
-        """When the last access was gone; the end that had been promised, where that is earlier. None when it never was active."""
+        """When the last access was gone; the end that had been promised, where that is earlier.
+
+        None when it never was active, or nobody knows.
+        """
+        if any(keeper.forgotten is not None for keeper in keepers):
+            return None
         gone = [at for keeper in keepers if keeper.outcome and (at := keeper.outcome.removed_at)]
         return min(self._until, max(gone)) if self._until and gone else None
 
@@ -171,6 +178,8 @@ def _lease_words(keeper: LeaseKeeper) -> str:
     name = keeper.order.grantee.target_name
     if outcome is None:
         return f"{name}: {keeper.refusal}."
+    if keeper.forgotten is not None:
+        return f"{name}: forgotten, not proved: {keeper.forgotten}."
     if outcome.proved_at is None or outcome.removed_at is None:
         return f"{name}: nothing was granted; {words.ending(outcome.reason, outcome.note)}."
     return f"{name}: gone at {words.minute(outcome.removed_at)}, proved at {words.minute(outcome.proved_at)}."

@@ -2,11 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from domain.durations import render_duration
 from domain.evidence import RecordKind
+from domain.forgetting import ForgetWord, GoneWord
 from domain.lease import EndReason, LeaseState, LeaseStatus
 from domain.lease_messages import LeaseOrder
 from domain.messages import StatusView, TimelineEntry
@@ -26,6 +27,7 @@ _ENDINGS = {
     EndReason.RESET: "the lease was reset, and access of its own was found",
     EndReason.HISTORY_FULL: "the lease had received too many messages",
     EndReason.FAULT: "the lease met an error of its own",
+    EndReason.FORGOTTEN: "it was forgotten, not proved",
 }
 
 _HINTS = {
@@ -130,6 +132,26 @@ def suspended_comment(order: LeaseOrder, at: datetime) -> str:
         f"The account {order.grantee.subject.user_id} at {order.grantee.subject.instance} was suspended at {minute(at)}: "
         f"its access to {order.grantee.target_name} could not be taken away in time. That goes on being tried.\n\n{RESTORE}"
     )
+
+
+def forgotten_note(word: ForgetWord) -> str:
+    """By whom a lease was given up, and why, as half a sentence."""
+    return f"by {word.by} because {word.reason}"
+
+
+def forgotten_comment(order: LeaseOrder, word: ForgetWord, looks: Sequence[GoneWord], sessions: str) -> str:
+    first, second = (minute(look.observed_at) for look in looks)
+    return (
+        f"Forgotten, not proved: {order.grantee.target_name} at {order.grantee.target.instance}, {forgotten_note(word)}. "
+        f"They asked for it on {word.ticket.key}. The provider said at {first} and again at {second} that it does not exist, "
+        f"and {looks[-1].beside} stood beside it.\n\n"
+        f"Sessions of the account {sessions}. Nobody has seen the account absent: if the target is seen again with the account "
+        "in it, the access is ended as before."
+    )
+
+
+def not_forgotten_comment(order: LeaseOrder, why: str) -> str:
+    return f"The removal from {order.grantee.target_name} is not forgotten, and goes on: {why}."
 
 
 def request_details(view: StatusView, entries: Iterable[TimelineEntry]) -> str:

@@ -149,6 +149,22 @@ class OktaGroups:
             return Look(presence=Presence.UNKNOWN, vendor_request_id=error.vendor_request_id or "", note=note)
         return Look(presence=Presence.ABSENT, note=note, **answer.answered.model_dump())
 
+    async def find_target(self, target: TargetRef) -> Look:
+        """Okta says 404 of a group that was deleted, and of one that our role may not see: only people can tell these apart."""
+        group_id = self._group_id(target)
+        try:
+            await self._read_group("find_target", group_id)
+        except NotFoundError as error:
+            missing = error
+        else:
+            return Look(presence=Presence.PRESENT)
+        try:
+            await self._find("find_target", _members_path(group_id), "", thing="group")
+        except NotFoundError:
+            note = "neither the group nor the list of its members"
+            return Look(presence=Presence.ABSENT, vendor_request_id=missing.vendor_request_id or "", note=note)
+        raise MalformedError(f"find_target: Okta says that group {group_id} does not exist, and lists its members")
+
     async def end_sessions(self, target: TargetRef, subject: SubjectRef, window: SendWindow) -> SessionsReceipt:
         """Sessions and OAuth tokens. Remembered devices stay: they open nothing, and the end of a lease accuses nobody."""
         _, user_id = self._ids(target, subject)

@@ -54,6 +54,7 @@ def okta_control_routes(world: World) -> list[BaseRoute]:
         Route("/okta/sessions", _guarded(hand.open_session), methods=["POST"]),
         Route("/okta/groups", _guarded(hand.make_group), methods=["POST"]),
         Route("/okta/groups/{group_id}", _guarded(hand.delete_group), methods=["DELETE"]),
+        Route("/okta/groups/{group_id}/restore", _guarded(hand.restore_group), methods=["POST"]),
         Route("/okta/groups/{group_id}/users/{user_id}", _guarded(hand.add_member), methods=["PUT"]),
         Route("/okta/groups/{group_id}/users/{user_id}", _guarded(hand.remove_member), methods=["DELETE"]),
         Route("/okta/rules", _guarded(hand.make_rule), methods=["POST"]),
@@ -88,6 +89,10 @@ class _Hand:
 
     async def delete_group(self, request: Request) -> Response:
         self._directory.delete_group(request.path_params["group_id"], actor=ADMIN)
+        return JSONResponse({})
+
+    async def restore_group(self, request: Request) -> Response:
+        self._directory.restore_group(request.path_params["group_id"], actor=ADMIN)
         return JSONResponse({})
 
     async def add_member(self, request: Request) -> Response:

@@ -83,12 +83,27 @@ class Directory:
 
     def delete_group(self, group_id: str, *, actor: str) -> None:
         """Delete the group and with it all its memberships, which get no line of their own."""
-        self.group(group_id)
+        group, members = self.group(group_id), [user["id"] for user in self.members_of(group_id)]
         with self._store.transaction():
-            for user in self.members_of(group_id):
-                self._store.delete("okta.members", f"{group_id}/{user['id']}")
+            for user_id in members:
+                self._store.delete("okta.members", f"{group_id}/{user_id}")
             self._store.delete("okta.groups", group_id)
+            self._store.put("okta.deleted", group_id, {"group": group, "members": members})
             self._audit.append("okta", "group.deleted", actor=actor, group_id=group_id)
+
+    def restore_group(self, group_id: str, *, actor: str) -> None:
+        """Bring a deleted group back, under its id and with whoever of its members still exists, as the vendor's support may."""
+        kept = self._store.get("okta.deleted", group_id)
+        if kept is None:
+            raise not_found(group_id, "UserGroup")
+        with self._store.transaction():
+            self._store.delete("okta.deleted", group_id)
+            self._store.put("okta.groups", group_id, kept["group"])
+            self._audit.append("okta", "group.restored", actor=actor, group_id=group_id)
+            for user_id in kept["members"]:
+                if self._store.get("okta.users", user_id) is not None:
+                    self._store.put("okta.members", f"{group_id}/{user_id}", {})
+                    self._membership_changed("membership.added", group_id, user_id, actor, changed=True)
 
     def set_status(self, user_id: str, status: str, *, actor: str) -> None:
         """Change the lifecycle status; DELETED removes the user for good, with memberships and sessions."""

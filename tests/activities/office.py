@@ -14,6 +14,7 @@ from activities.arming import ArmingActivities
 from activities.bundle import Keys
 from activities.callers import LEASE_TYPE
 from activities.evidence import EvidenceActivities
+from activities.forgetting import ForgettingActivities, GoneActivities
 from activities.freeze import FreezeGate
 from activities.gone import GoneTickets
 from activities.judge import JudgeActivities
@@ -42,7 +43,13 @@ LEASE = "lease:okta/prod/group/00gadmin/00ualice"
 RUN = "run-1"
 
 
-OURS = RunFacts(workflow_type=LEASE_TYPE, task_queue=Queue.LEASES, follows_another=False, has_timeout=False)
+OURS = RunFacts(
+    workflow_type=LEASE_TYPE,
+    task_queue=Queue.LEASES,
+    follows_another=False,
+    has_timeout=False,
+    began_at=datetime(2031, 5, 1, 11, tzinfo=UTC),
+)
 """A lease run that will revoke, as the engine describes it."""
 
 
@@ -96,6 +103,18 @@ class Office:
             records=self.records,
             approvals=approvals,
             catalogues=self,
+            gone=self.gone,
+            judge=self.judge_key,
+            keys=self.keys.trusted,
+        )
+        self.gone_looks = GoneActivities(
+            providers=FakeAccessProviders({"okta/prod": self.provider}), catalogues=self, witness=self.witness_key
+        )
+        self.forgetting = ForgettingActivities(
+            tickets=self.tickets,
+            records=self.records,
+            catalogues=self,
+            runs=self.runs,
             gone=self.gone,
             judge=self.judge_key,
             keys=self.keys.trusted,

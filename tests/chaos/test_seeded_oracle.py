@@ -187,6 +187,13 @@ def _prove_nothing(story: Story) -> None:
     story.leave_out("proved")
 
 
+def _forget_in_place_of_proving(story: Story) -> None:
+    """Two people gave it up, with every record that belongs to that."""
+    at_last = [record("target_gone", LEASE, END + 0.9), record("target_gone", LEASE, END + 1.2)]
+    story.leave_out("proved")
+    story.lines += [record("forgotten", JUDGE, END + 1.1, by="bob and carol"), *at_last]
+
+
 def _prove_too_early(story: Story) -> None:
     story.replace("proved", record("proved", LEASE, END - 1))
 
@@ -234,6 +241,7 @@ WRONGS: list[tuple[Callable[[Story], None], str]] = [
     (_come_approved_by_themselves, oracle.UNAPPROVED),
     (_come_by_hand, oracle.UNAPPROVED),
     (_prove_nothing, oracle.UNPROVED),
+    (_forget_in_place_of_proving, oracle.UNPROVED),
     (_prove_too_early, oracle.UNPROVED),
     (_prove_too_early, oracle.FALSE_PROOF),
     (_leave_out("ending"), oracle.GAP),

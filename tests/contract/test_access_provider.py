@@ -79,6 +79,18 @@ async def test_user_who_is_gone_for_good_is_absent_with_a_note(vendor: Vendor) -
     assert "user" in look.note
 
 
+async def test_target_is_found_until_it_is_deleted_and_when_it_is_restored(vendor: Vendor) -> None:
+    """Whether the container itself stands is a question of its own; restored, it has its members again."""
+    target, subject = await vendor.make_group(), await vendor.make_user()
+    await vendor.add_by_hand(target, subject)
+    assert (await vendor.provider.find_target(target)).presence is Presence.PRESENT
+    await vendor.delete_group(target)
+    assert (await vendor.provider.find_target(target)).presence is Presence.ABSENT
+    await vendor.restore_group(target)
+    assert (await vendor.provider.find_target(target)).presence is Presence.PRESENT
+    assert (await vendor.provider.verify(target, subject)).presence is Presence.PRESENT
+
+
 async def test_group_that_is_gone_proves_nothing(vendor: Vendor) -> None:
     """A target that cannot be read is no proof of absence, and its removal is no success."""
     target, subject = await vendor.make_group(), await vendor.make_user()

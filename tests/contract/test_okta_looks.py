@@ -170,3 +170,32 @@ async def test_suspension_is_what_the_status_says_afterwards(
         with pytest.raises(RetryableError, match="status ACTIVE"):
             await okta.suspend(*pair, open_window())
     assert await okta_vendor.status(pair[1]) == ("SUSPENDED" if is_done else "ACTIVE")
+
+
+@pytest.mark.parametrize(
+    ("fault", "path", "error"),
+    [
+        ({"kind": "status", "status": 404, "body": {"message": "no Route matched"}}, "/groups/", MalformedError),
+        ({"kind": "status", "status": 403, "body": {"errorCode": "E0000006"}}, "/groups/", ForbiddenError),
+        ({"kind": "status", "status": 403, "body": {"errorCode": "E0000006"}}, "/users$", ForbiddenError),
+        ({"kind": "status", "status": 503}, "/groups/", RetryableError),
+        ({"kind": "status", "status": 503}, "/users$", RetryableError),
+        ({"kind": "status", "status": 404}, "/groups/", MalformedError),
+        ({"kind": "status", "status": 200, "body": []}, "/users$", MalformedError),
+        ({"kind": "truncate"}, "/groups/", RetryableError),
+    ],
+)
+async def test_group_is_gone_only_by_oktas_own_word(
+    okta: OktaGroups,
+    hand: SandboxClient,
+    okta_vendor: OktaVendor,
+    member: Pair,
+    fault: dict[str, object],
+    path: str,
+    error: type[Exception],
+) -> None:
+    """A gateway's 404, a right that we lost, an outage, half an answer, or an empty list of members: none of it says "gone"."""
+    await okta_vendor.delete_group(member[0])
+    await hand.arm("okta", fault, method="GET", path=path)
+    with pytest.raises(error):
+        await okta.find_target(member[0])

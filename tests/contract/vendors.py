@@ -28,6 +28,7 @@ class Vendor(Protocol):
     async def status(self, subject: SubjectRef) -> str: ...
     async def delete_user(self, subject: SubjectRef) -> None: ...
     async def delete_group(self, target: TargetRef) -> None: ...
+    async def restore_group(self, target: TargetRef) -> None: ...
     async def make_rule(self, target: TargetRef) -> None: ...
     async def add_by_hand(self, target: TargetRef, subject: SubjectRef) -> None: ...
     async def open_session(self, subject: SubjectRef) -> None: ...
@@ -61,6 +62,9 @@ class FakeVendor:
 
     async def delete_group(self, target: TargetRef) -> None:
         self.fake.delete_group(target)
+
+    async def restore_group(self, target: TargetRef) -> None:
+        self.fake.restore_group(target)
 
     async def make_rule(self, target: TargetRef) -> None:
         self.fake.groups[target.container_id].rules.append("everybody")
@@ -110,6 +114,9 @@ class OktaVendor:
 
     async def delete_group(self, target: TargetRef) -> None:
         await self.hand.delete_okta_group(target.container_id)
+
+    async def restore_group(self, target: TargetRef) -> None:
+        await self.hand.restore_okta_group(target.container_id)
 
     async def make_rule(self, target: TargetRef) -> None:
         await self.hand.make_okta_rule("everybody", [target.container_id])

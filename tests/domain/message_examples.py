@@ -20,6 +20,7 @@ from domain.catalogue import Surface, TargetKind, TargetMode
 from domain.drift import DriftKind, Finding, Known, Remedy
 from domain.evidence import RecordKind
 from domain.extension import ExtensionVerdict
+from domain.forgetting import Forgetting
 from domain.lease import EndReason, LeaseState, Sent
 from domain.request import RequestOutcome, RequestState
 from domain.signed import Signed
@@ -90,6 +91,7 @@ OUTCOME = l.LeaseOutcome(
     sessions=SessionsEnded.ENDED,
     note="a note",
     unheard=("c2",),
+    forgetting=Forgetting(first=SEALED, second=SEALED, word=SEALED),
 )
 SESSIONS = l.SessionsResult(sessions=SessionsEnded.UNSUPPORTED, note="a note", receipt=SEALED)
 LINE = m.LeaseLine(lease_id=LEASE_ID, target_name="Prod admins", state=LeaseState.ACTIVE, expires_at=END, note="a note")
@@ -137,6 +139,11 @@ EXAMPLES: tuple[BaseModel, ...] = (
         receipt=SEALED,
         ending="it was revoked",
     ),
+    l.ForgetAsk(ticket=TICKET, ask_id="0123456789abcdef"),
+    l.GoneResult(word=SEALED, why_not="admins is there"),
+    l.ForgetInput(order=ORDER, ticket=TICKET, ended_at=END, first=SEALED, second=SEALED),
+    l.ForgetResult(word=SEALED, refused="nobody has"),
+    l.ForgetView(ended_at=END, ask_id="0123456789abcdef", refused="nobody has"),
     p.Alarm(
         key=f"{LEASE_ID}/{RUN_ID}",
         summary="SEC-9: the removal from prod admins is late",
@@ -193,6 +200,7 @@ WATCHED = w.WatchedTarget(
     mode=TargetMode.ENFORCE,
     exceptions=(w.Exempt(account="00ubreakglass", reason="break glass", until=LATER.date()),),
     suspend_after=timedelta(minutes=30),
+    is_named=False,
 )
 LEASED = w.LeasedTarget(kind=TargetKind.OKTA_GROUP, ref=ORDER.grantee.target, name="prod admins", leased_at=NOW)
 KNOWN = Known(since=ASKED_AT, was_ours=True)

@@ -40,16 +40,20 @@ LEGAL: dict[LeaseState, dict[LeaseEvent, LeaseState]] = {
         E.LOOKED_ABSENT_AFTER: S.PROVING,
         E.LOOKED_PRESENT_AFTER: S.STUCK,
         E.PROVED: S.RECORDING,
+        E.FORGOTTEN: S.FORGETTING,
     },
     S.PROVING: {E.OVERDUE: S.STUCK, E.LOOKED_PRESENT_AFTER: S.REVOKING, E.PROVED: S.RECORDING},
     S.RECORDING: {E.RECORDED: S.CLOSED},
     S.CLOSED: {},
+    S.FORGETTING: {E.RECORDED: S.FORGOTTEN},
+    S.FORGOTTEN: {},
 }
 """Written out by hand from the design, so that a change of the table is a change here too."""
 
 PAIRS = [(state, event) for state in LeaseState for event in LeaseEvent]
 BEFORE_A_GRANT = (S.LOOKING, S.ARMING, S.ARMED)
 ENDING = {S.REVOKING, S.STUCK, S.PROVING}
+OVER = {S.RECORDING, S.CLOSED, S.FORGETTING, S.FORGOTTEN}
 
 
 def step(status: LeaseStatus, event: LeaseEvent) -> LeaseStatus:
@@ -120,7 +124,7 @@ def test_never_closes_unproved_once_a_grant_was_scheduled() -> None:
 def test_never_revokes_without_a_reason_and_never_forgets_it() -> None:
     """Whoever reads the ticket learns why, and the reason of the first end stands."""
     for status in EVERY_STATUS:
-        assert (status.reason is not None) == (status.state in ENDING | {S.RECORDING, S.CLOSED})
+        assert (status.reason is not None) == (status.state in ENDING | OVER)
         assert all(after.reason is status.reason for after in moves(status) if status.reason is not None)
 
 
@@ -129,15 +133,25 @@ def test_never_comes_back_from_an_end_or_forgets_what_was_sent() -> None:
     order = list(Sent)
     for before in EVERY_STATUS:
         for after in moves(before):
-            assert before.reason is None or after.state in ENDING | {S.RECORDING, S.CLOSED}
+            assert before.reason is None or after.state in ENDING | OVER
             assert order.index(after.sent) >= order.index(before.sent)
             assert (after.warranted, after.proved) >= (before.warranted, before.proved)
 
 
 def test_can_always_still_close() -> None:
-    """No reachable status is a trap, however stuck."""
+    """No reachable status is a trap, however stuck; and what was given up is over, and never called closed."""
     for status in EVERY_STATUS:
-        assert any(after.state is S.CLOSED for after in reachable(status))
+        ends = {after.state for after in reachable(status)} & {S.CLOSED, S.FORGOTTEN}
+        assert S.CLOSED in ends or (status.state in {S.FORGETTING, S.FORGOTTEN} and ends == {S.FORGOTTEN})
+
+
+def test_forgets_only_what_is_stuck_and_unproved() -> None:
+    """Nothing that holds access, is being proved, or sent nothing can be given up; and giving up proves nothing."""
+    for before in EVERY_STATUS:
+        for after in moves(before):
+            if after.state is S.FORGETTING:
+                assert (before.state, after.proved) == (S.STUCK, False)
+                assert after.sent is not Sent.NOTHING
 
 
 @given(st.lists(st.sampled_from(LeaseEvent), max_size=60), st.booleans())

@@ -10,7 +10,7 @@ from domain.canonical import KeyRing, KeyRole, SigningKey
 from domain.catalogue import TargetKind
 from domain.evidence import Record, RecordKind, read_verified, signing_role, to_segments, write_record
 from domain.ids import TicketRef
-from domain.ledger import LONG_AGO, Claim, granted_to, read_claim
+from domain.ledger import LONG_AGO, Claim, cover_of, granted_to, read_claim
 from domain.values import render_instant
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -86,6 +86,22 @@ def test_claim_is_settled_when_its_sessions_were_ended_or_nothing_was_ever_sent(
         )
     }
     assert list(told.values()) == [False, False, True, True]
+
+
+def test_claim_that_was_given_up_covers_nobody_and_was_ours() -> None:
+    """Nothing is left to do about it, and nothing was proved: whoever is seen as a member by it is not to be one."""
+    judged = chain(f"judge/{LEASE}", ARMED, (RecordKind.FORGOTTEN, {"by": "bob and carol"}))
+    read = claim(judged, (*chain(LEASE, ENDING), *judged))
+    assert (read.is_proved, read.is_forgotten, read.is_settled, read.is_open) == (False, True, True, False)
+    cover = cover_of([read], NOW + timedelta(minutes=5))
+    assert cover is not None
+    assert (cover.running, cover.was_ours) == (False, True)
+
+
+def test_giving_up_an_earlier_lease_gives_up_none_that_was_armed_since() -> None:
+    """A pair may be granted again, on the same ticket or another."""
+    judged = chain(f"judge/{LEASE}", ARMED, (RecordKind.FORGOTTEN, {"by": "bob and carol"}), ARMED)
+    assert claim(judged, judged).is_open
 
 
 def test_records_of_earlier_releases_are_read() -> None:

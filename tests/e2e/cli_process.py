@@ -28,7 +28,7 @@ class Said:
         return found
 
 
-async def nightlatch(*arguments: str, env: dict[str, str] | None = None) -> Said:
+async def nightlatch(*arguments: str, env: dict[str, str] | None = None, seconds: float = 60) -> Said:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "starter.cli", *arguments),
         cwd=REPOSITORY,
@@ -37,7 +37,7 @@ async def nightlatch(*arguments: str, env: dict[str, str] | None = None) -> Said
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), 60)
+    out, err = await asyncio.wait_for(process.communicate(), seconds)
     said = Said(process.returncode or 0, out.decode(), err.decode())
     assert not any(secret in said.out + said.err for secret in SECRETS)
     assert "Traceback" not in said.err, said.err

@@ -69,6 +69,7 @@ class FakeAccessProvider:
         self.ledger: list[LedgerEntry] = []
         self.groups: dict[str, FakeGroup] = {}
         self.users: dict[str, FakeUser] = {}
+        self._deleted: dict[str, FakeGroup] = {}
         self.script = Script()
         self._clock = clock
         self._calls = 0
@@ -84,7 +85,11 @@ class FakeAccessProvider:
         return SubjectRef(instance=self.instance, user_id=user_id)
 
     def delete_group(self, target: TargetRef) -> None:
-        del self.groups[target.container_id]
+        self._deleted[target.container_id] = self.groups.pop(target.container_id)
+
+    def restore_group(self, target: TargetRef) -> None:
+        """With everybody who was in it."""
+        self.groups[target.container_id] = self._deleted.pop(target.container_id)
 
     def delete_user(self, subject: SubjectRef) -> None:
         """For good, and out of every group."""
@@ -152,6 +157,9 @@ class FakeAccessProvider:
     async def verify(self, target: TargetRef, subject: SubjectRef) -> Look:
         return await self._perform("verify", lambda: self._look(target, subject))
 
+    async def find_target(self, target: TargetRef) -> Look:
+        return await self._perform("find_target", lambda: self._find(target))
+
     async def revoke(self, target: TargetRef, subject: SubjectRef, window: SendWindow) -> Answered:
         window.check("revoke")
         return await self._perform("revoke", lambda: self._revoke(target, subject))
@@ -215,6 +223,10 @@ class FakeAccessProvider:
             note = "" if subject.user_id in self.users else "the user does not exist"
         self._write_down("looked", target, subject, changed=presence is Presence.PRESENT)
         return Look(presence=presence, note=note, **answered.model_dump())
+
+    def _find(self, target: TargetRef) -> Look:
+        stands = target.container_id in self.groups
+        return Look(presence=Presence.PRESENT if stands else Presence.ABSENT, **self._answered().model_dump())
 
     def _end_sessions(self, target: TargetRef, subject: SubjectRef) -> SessionsReceipt:
         user = self.users.get(subject.user_id)

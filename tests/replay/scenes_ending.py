@@ -8,7 +8,7 @@ from domain.errors import ForbiddenError, InvalidError, RateLimitedError, Retrya
 from domain.queues import Queue, queue_name
 from tests.house import House
 from tests.replay.stage import Kept, Scene, both, jump_when_removed, porter_of, see_off
-from tests.workflows import hands, phases
+from tests.workflows import giving_up, hands, phases
 from tests.workflows.forging import complete
 from tests.workflows.stories import A_MINUTE, actions, close, hold
 from workflows.lease import LeaseWorkflow
@@ -205,6 +205,28 @@ async def end_only(house: House) -> Kept:
     return {"lease": lease}
 
 
+async def given_up(house: House) -> Kept:
+    """The group is gone for good: two people say so, after one has said so in vain."""
+    case = await giving_up.stuck(house)
+    giving_up.wish(house, case.ticket, "bob")
+    await giving_up.refusal(house, await giving_up.ask_to_forget(house, case.ticket))
+    standing = await house.lease().fetch_history()
+    giving_up.wish(house, case.ticket, "carol")
+    await house.jump(house.lease(), timedelta(seconds=2))
+    await giving_up.ask_to_forget(house, case.ticket)
+    await giving_up.over_the_fence(house)
+    await house.soon(case.request.result())
+    return {"standing": standing, "lease": house.lease(), "request": case.request}
+
+
+async def given_up_in_vain(house: House) -> Kept:
+    """The group is back before two people have said so, and its member is taken out of it."""
+    case = await giving_up.stuck(house)
+    await giving_up.refusal(house, await giving_up.ask_to_forget(house, case.ticket))
+    await giving_up.proved_after_all(case)
+    return {"lease": house.lease()}
+
+
 SCENES: tuple[Scene, ...] = (
     revoking_with_retries,
     cancelled_twice_while_revoking,
@@ -221,4 +243,6 @@ SCENES: tuple[Scene, ...] = (
     writing_failed_by_hand,
     evidence_late,
     end_only,
+    given_up,
+    given_up_in_vain,
 )

@@ -9,6 +9,7 @@ from temporalio.worker import Worker
 
 from activities.records import judge_writer
 from domain.canonical import KeyRole, SigningKey
+from domain.forgetting import Forgetting, ForgetWord, GoneWord
 from domain.ids import TicketRef, request_workflow_id
 from domain.lease_messages import GrantInput, LeaseOrder, LeaseOutcome
 from domain.queues import Queue, queue_name
@@ -21,6 +22,7 @@ from tests.workflows.hostile import HostileWorkflow, Order
 from workflows.lease import LeaseWorkflow
 from workflows.sandbox import workflow_runner
 
+BECAUSE = "nobody needs it"
 FOR_EVER = datetime(2099, 1, 1, tzinfo=UTC)
 STRANGER = {role: SigningKey.from_seed(b"s" * 32, role) for role in KeyRole}
 
@@ -105,6 +107,29 @@ def invented_look(house: House, presence: Presence) -> Signed:
 def invented_receipt(house: House, action: str) -> Signed:
     receipt = Receipt(lease_id=house.lease_id(), run_id="r", action=action, acknowledged_at=datetime.now(UTC))
     return Signed.seal(receipt, STRANGER[KeyRole.WITNESS])
+
+
+def invented_gone(
+    house: House, key: SigningKey = STRANGER[KeyRole.WITNESS], *, ahead: timedelta = timedelta(0)
+) -> Signed:
+    beside, at = house.target("left"), datetime.now(UTC) + ahead
+    return Signed.seal(GoneWord(lease_id=house.lease_id(), run_id="r", beside=beside, observed_at=at), key)
+
+
+def invented_forgetting(house: House, ticket: TicketRef, judge: SigningKey = STRANGER[KeyRole.JUDGE]) -> Forgetting:
+    """Two looks that a witness of ours has signed, and a judge's word by a stranger's key, all fresh."""
+    assert house.keys.witness is not None
+    first, second = (invented_gone(house, house.keys.witness, ahead=timedelta(seconds=seconds)) for seconds in (30, 33))
+    word = ForgetWord(
+        lease_id=house.lease_id(),
+        run_id="r",
+        ticket=ticket,
+        by="bob and carol",
+        reason=BECAUSE,
+        at=datetime.now(UTC) + timedelta(minutes=1),
+        record="sha256:none",
+    )
+    return Forgetting(first=first, second=second, word=Signed.seal(word, judge))
 
 
 def invented_warrant(order: LeaseOrder) -> Signed:
