@@ -38,9 +38,9 @@ class Extending:
         self._ticket = ticket
         self._book = book
         self._paper = book.paper
-        self._terms: RequestTerms | None = None
+        self._terms: RequestTerms
         self._keepers: list[LeaseKeeper] = []
-        self._first_end: datetime | None = None
+        self._first_end: datetime
         self._end: datetime | None = None
         self._times = 0
         self._looks_begun = 0
@@ -49,7 +49,7 @@ class Extending:
     @property
     def judged(self) -> tuple[str, ...] | None:
         """Wishes that have their verdict; None where nobody can wish for anything, since nothing was ever provisioned."""
-        return tuple(self.verdicts) if self._terms is not None else None
+        return tuple(self.verdicts) if self._end is not None else None
 
     @property
     def current_end(self) -> datetime | None:
@@ -91,13 +91,12 @@ class Extending:
         self._looks_done = self._looks_begun
 
     async def _read(self, *, final: bool) -> WishesResult:
-        if self._terms is None or self._first_end is None or self._end is None:
-            return WishesResult()
+        end = self._end or self._first_end
         wishes = WishesInput(
             ticket=self._ticket,
             terms=self._terms,
             first_end=self._first_end,
-            current_end=min(self._end, workflow.now()) if final else self._end,
+            current_end=min(end, workflow.now()) if final else end,
             times_extended=self._times,
             seen=tuple(self.verdicts),
         )

@@ -29,6 +29,9 @@ MAX_FACTS = 200
 """More than any real lease or request writes; beyond it only what ends access is still recorded."""
 
 PAUSE = timedelta(seconds=5)
+LONGEST_PAUSE = timedelta(minutes=1)
+"""Before writing again what somebody failed from outside, or what nobody has signed for: doubled each time. At this pace it takes
+days until the history is as long as the engine bears; builds that do not sign yet are gone by then."""
 
 _ALWAYS = frozenset(
     {
@@ -172,6 +175,7 @@ def _believe(told: EvidenceResult, request: EvidenceInput, keys: KeyRing) -> Non
 
 async def _until_done(work: Callable[[], Awaitable[Result]]) -> Result:
     """Do `work` again for as long as somebody fails or cancels its activity from outside."""
+    pause = PAUSE
     while True:
         try:
             return await work()
@@ -179,4 +183,5 @@ async def _until_done(work: Callable[[], Awaitable[Result]]) -> Result:
             workflow.logger.warning(
                 "what belongs on the ticket was not written and is tried again: %s", cause_of(error)
             )
-            await workflow.sleep(PAUSE, summary="write on the ticket again")
+            await workflow.sleep(pause, summary="write on the ticket again")
+            pause = min(pause * 2, LONGEST_PAUSE)
