@@ -15,6 +15,7 @@ from activities.heartbeats import beating
 from activities.ports import AccessProviders, Catalogues, RunInspector, TicketSystem
 from activities.records import TicketRecords, judge_writer
 from domain.canonical import KeyRing, SigningKey
+from domain.catalogue import SURFACES
 from domain.errors import NotFoundError, SignatureRefusedError
 from domain.evidence import Record, RecordKind
 from domain.forgetting import COMMAND, ForgetWord, GoneWord, judge_forgetting, verify_gone
@@ -121,7 +122,7 @@ class ForgettingActivities:
             with told_to_temporal():
                 lease_id, run_id = calling_lease(request.order)
                 since = max(request.ended_at, await self._began_at(lease_id, run_id))
-                apart = request.order.surface.read_lag
+                apart = SURFACES[request.order.grantee.kind].read_lag
                 looks = verify_gone(
                     request.first, request.second, self._keys, lease_id=lease_id, not_before=since, apart=apart
                 )

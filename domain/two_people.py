@@ -77,7 +77,7 @@ def judge_two_people(
         if said is None:
             continue
         person = catalogue.people.by_jira(comment.author)
-        reason = " ".join(said.group(1).split())
+        reason = " ".join("".join(letter if letter.isprintable() else " " for letter in said.group(1)).split())
         fault = _fault_of(comment, person, reason, catalogue, own_account=own_account, since=since, now=now)
         fault = fault or barred.get(person or "", "")
         if person is None or fault:

@@ -16,6 +16,7 @@ from domain.evidence import RecordKind
 from domain.forgetting import Forgetting, ForgetWord, GoneWord, verify_forgetting, verify_gone
 from domain.lease import LeaseEvent, LeaseState
 from domain.lease_messages import ForgetAsk, ForgetInput, ForgetView
+from domain.paper import TicketFields
 from domain.signed import Signed
 from domain.values import Instant
 from domain.witness import SessionsEnded, sessions_action
@@ -135,6 +136,7 @@ class Forgetter:
         looks = [sealed.open(GoneWord, book.order.keys) for sealed in (forgetting.first, forgetting.second)]
         book.note = words.forgotten_note(word)
         comment = words.forgotten_comment(book.order, word, looks, sessions)
+        book.paper.show(TicketFields(state=f"Forgotten, not proved: {book.order.grantee.target_name}"))
         book.record("gone", RecordKind.TARGET_GONE, witness=(forgetting.first,))
         book.record("gone-again", RecordKind.TARGET_GONE, witness=(forgetting.second,), comment=comment)
         self._removal.say_it_is_over(f"forgotten, not proved, {book.note}")

@@ -41,6 +41,28 @@ def test_holds_when_two_operators_said_it() -> None:
     ]
 
 
+def test_reason_is_one_printable_line() -> None:
+    """It comes into records, comments and terminals: half a letter, or what a terminal would obey, becomes a space."""
+    (consent,) = judged(comment(BEN, "/unfreeze it\x1b[31m was\ud800\nnothing")).consents
+    assert consent.reason == "it [31m was nothing"
+
+
+def test_person_who_is_barred_does_not_count() -> None:
+    """An operator like the others, but for this matter; why is told."""
+    verdict = judge_two_people(
+        [comment(BEN), comment(ADA)],
+        "/unfreeze",
+        known(),
+        own_account=BOT,
+        since=SINCE,
+        now=NOW,
+        barred={"ada": "it is about her"},
+    )
+    assert (verdict.holds, verdict.by) == (False, "ben")
+    assert [(odd.by, odd.reason) for odd in verdict.uncounted] == [("ada", "it is about her")]
+    assert "; ben has; comment " in verdict.lacking("/unfreeze", SINCE)
+
+
 @pytest.mark.parametrize(
     ("odd", "words"),
     [

@@ -60,6 +60,7 @@ class OptionsProbe:
             shown("looking", options.looking("")),
             shown("granting", options.granting("")),
             shown("revoking", options.revoking("")),
+            shown("telling", options.telling("")),
             shown("judging", options.judging("", budget)),
             shown("writing", options.writing("")),
             shown("following", options.following("")),
