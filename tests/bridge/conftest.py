@@ -26,6 +26,7 @@ from activities.settings import Settings
 from domain.errors import RetryableError
 from domain.ids import TicketRef, request_workflow_id
 from domain.queues import Queue, queue_name
+from sandbox.loopback import loopback_client
 from starter.bridge import build_bridge
 from starter.connection import ensure_search_attributes
 from starter.intake import Limits
@@ -76,7 +77,7 @@ class House:
     tickets: FakeTickets
     site: str
     state: Path
-    http: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(timeout=40))
+    http: httpx.AsyncClient = field(default_factory=lambda: loopback_client(timeout=40))
     said: list[str] = field(default_factory=list)
     _identifiers: Iterator[int] = field(default_factory=lambda: count(1))
 
