@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio.api.enums.v1 import EventType
-from temporalio.service import RPCError, RPCStatusCode
 
 from activities.engine import MEMO_END_ONLY
 from domain.catalogue import StandingException, TargetMode
@@ -13,7 +12,7 @@ from domain.drift import DriftKind
 from domain.errors import RetryableError
 from domain.queues import Queue
 from domain.watch import ReconcileReport
-from tests.house import PATIENCE_SECONDS, House
+from tests.house import House
 from tests.replay.edited import EditedLeaseWorkflow
 from tests.workflows import hands
 from tests.workflows.reconciling import reconcile
@@ -29,19 +28,6 @@ def found(report: ReconcileReport, name: str = "admin") -> list[DriftKind]:
     (told,) = [target for target in report.targets if target.target == name]
     assert told.problem == ""
     return [finding.kind for finding in told.findings]
-
-
-async def until_forgotten(house: House) -> None:
-    """Return when the engine knows nothing of alice's lease any more."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            try:
-                await house.lease().describe()
-            except RPCError as error:
-                if error.status is RPCStatusCode.NOT_FOUND:
-                    return
-                raise
-            await asyncio.sleep(0.05)
 
 
 async def see_off(house: House, person: str) -> None:
@@ -185,7 +171,7 @@ async def test_request_and_lease_deleted_together_are_ended_where_the_target_is_
     await hands.delete(house, handle.id)
     await hands.delete(house, house.lease_id())
     async with house.working():
-        await until_forgotten(house)
+        await hands.until_forgotten(house.lease())
         assert found(await reconcile(house)) == [DriftKind.ORPHAN]
         await see_off(house, "alice")
     assert_proved_gone(house, house.control)
