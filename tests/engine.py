@@ -44,14 +44,15 @@ def temporal_binary() -> str:
     return str(Path(sys.executable).parent / "temporal")
 
 
-async def start_server(*arguments: str) -> WorkflowEnvironment:
-    """A server in memory, in real time; `arguments` are added to its command line."""
+async def start_server(*arguments: str, **options: Any) -> WorkflowEnvironment:
+    """A server in memory, in real time; `arguments` are added to its command line, `options` are those of `start_local`."""
     return await WorkflowEnvironment.start_local(
         data_converter=data_converter(),
         dev_server_existing_path=temporal_binary(),
         dev_server_log_level="error",
         dev_server_extra_args=[*SMALL_QUEUES, *arguments],
         search_attributes=SEARCH_ATTRIBUTES,
+        **options,
     )
 
 

@@ -13,7 +13,8 @@ from temporalio.client import Client
 
 from domain.ids import TicketRef, request_workflow_id
 from tests.e2e.cli_process import nightlatch
-from tests.e2e.telling import TellingRequest, dev_server, telling_request, to
+from tests.e2e.telling import TellingRequest, telling_request, to
+from tests.engine import start_server
 from tests.sandbox_process import REPOSITORY
 
 CTRL_C = b"\x03"
@@ -24,8 +25,8 @@ CURSOR_SHOWN, CURSOR_HIDDEN = "\x1b[?25h", "\x1b[?25l"
 
 @pytest.fixture(scope="module")
 async def temporal() -> AsyncIterator[Client]:
-    async with dev_server() as client:
-        yield client
+    async with await start_server() as environment:
+        yield environment.client
 
 
 @pytest.fixture
