@@ -13,6 +13,7 @@ from bench.yard import Yard, open_yard
 from domain.catalogue import TargetMode
 from domain.queues import Queue
 from tests.workflows.counting import Tally
+from tests.workflows.reconciling import reconcile
 
 SHARES = (0.25, 0.5, 1.0)
 GRANTING_AT_ONCE = 30
@@ -44,7 +45,7 @@ async def measure(yard: Yard, holders: int) -> Run:
     """
     async with Nightlatch(yard).process(Queue.RECONCILE) as worker:
         idle, meter, began_at = peak_mib(worker.pid), Meter.start(), time.monotonic()
-        report = await yard.desk.house.reconcile()
+        report = await reconcile(yard.desk.house)
         seconds, load = time.monotonic() - began_at, meter.read()
         memory = peak_mib(worker.pid)
     (target,) = [target for target in report.targets if target.target == "admin"]

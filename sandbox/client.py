@@ -6,6 +6,8 @@ from typing import Any, Self, cast
 
 import httpx
 
+from sandbox.loopback import loopback_client
+
 Document = dict[str, Any]
 
 KEEP_ALIVE_SECONDS = 2
@@ -16,10 +18,9 @@ class SandboxClient:
     """Speaks to `{base_url}/control`; every call raises `httpx.HTTPStatusError` on anything but success."""
 
     def __init__(self, base_url: str) -> None:
-        self._http = httpx.AsyncClient(
+        self._http = loopback_client(
             base_url=base_url,
             timeout=10,
-            trust_env=False,
             limits=httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS),
         )
 

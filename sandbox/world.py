@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sandbox.audit import AuditLog
 from sandbox.faults import Faults
+from sandbox.loopback import loopback_client
 from sandbox.store import Store
 
 
@@ -76,7 +77,7 @@ def open_world(data: Path, settings: SandboxSettings, specs: Path | None = None)
         faults=Faults(),
         settings=settings,
         spec_checker=_load_checker(specs) if specs else None,
-        http=lambda: httpx.AsyncClient(timeout=10, trust_env=False),
+        http=lambda: loopback_client(timeout=10),
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.figures import Measured, telling
 from tests.real_stack import RealStack, running_stack
 
-pytest_plugins = ["tests.side_by_side"]
+pytest_plugins = ["tests.side_by_side", "tests.tracing"]
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,14 @@ from starter.dev_stack import temporal_command
 START_SECONDS = 60
 LOOK_SECONDS = 0.02
 
+SMALL_QUEUES = tuple(
+    word
+    for kind in ("Read", "Write")
+    for word in ("--dynamic-config-value", f"matching.numTaskqueue{kind}Partitions=1")
+)
+"""Each test has queues of its own, with a handful of tasks: the server's usual four partitions of each would only cost. The
+embedded stack has them, and so the tests that use it."""
+
 _KEYS: dict[str, Callable[[str], SearchAttributeKey[Any]]] = {
     "Keyword": SearchAttributeKey.for_keyword,
     "KeywordList": SearchAttributeKey.for_keyword_list,
@@ -36,14 +44,15 @@ def temporal_binary() -> str:
     return str(Path(sys.executable).parent / "temporal")
 
 
-async def start_server(*arguments: str) -> WorkflowEnvironment:
-    """A server in memory, in real time; `arguments` are added to its command line."""
+async def start_server(*arguments: str, **options: Any) -> WorkflowEnvironment:
+    """A server in memory, in real time; `arguments` are added to its command line, `options` are those of `start_local`."""
     return await WorkflowEnvironment.start_local(
         data_converter=data_converter(),
         dev_server_existing_path=temporal_binary(),
         dev_server_log_level="error",
-        dev_server_extra_args=arguments,
+        dev_server_extra_args=[*SMALL_QUEUES, *arguments],
         search_attributes=SEARCH_ATTRIBUTES,
+        **options,
     )
 
 
@@ -53,7 +62,7 @@ async def start_skipping_server() -> WorkflowEnvironment:
         data_converter=data_converter(),
         dev_server_existing_path=temporal_binary(),
         dev_server_log_level="error",
-        dev_server_extra_args=["--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],
+        dev_server_extra_args=[*SMALL_QUEUES, "--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"],
         search_attributes=SEARCH_ATTRIBUTES,
     )
 

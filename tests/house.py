@@ -37,12 +37,10 @@ from domain.persons import Directory, Person
 from domain.queues import Queue, queue_name
 from domain.signed import Signed
 from domain.terms import Grantee
-from domain.watch import ReconcileInput, ReconcileReport
 from tests.fakes.pager import FakePager
 from tests.fakes.providers import FakeAccessProvider, FakeAccessProviders, LedgerEntry
 from tests.fakes.tickets import FakeTickets
 from workflows.access_request import AccessRequestWorkflow
-from workflows.reconcile import ReconcileWorkflow
 from workflows.service import make_workers
 
 PATIENCE_SECONDS = 40.0
@@ -142,16 +140,6 @@ class House:
             for worker in make_workers(self.client, self.prefix, self.activities(), queues, max_cached_workflows=cache):
                 await stack.enter_async_context(worker)
             yield
-
-    async def reconcile(self, *, limit: int = 20) -> ReconcileReport:
-        """One run of the reconciler, as its schedule starts it."""
-        report: ReconcileReport = await self.client.execute_workflow(
-            ReconcileWorkflow.run,
-            ReconcileInput(instance=self.provider.instance, limit=limit),
-            id=f"reconcile:{uuid4().hex}",
-            task_queue=queue_name(self.prefix, Queue.RECONCILE),
-        )
-        return report
 
     def watch(self, name: str, mode: TargetMode, *exceptions: StandingException) -> None:
         """From now on the catalogue says so of that target."""

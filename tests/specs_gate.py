@@ -6,8 +6,9 @@ The descriptions are not part of this tree. CI names their folder in NIGHTLATCH_
 import os
 from pathlib import Path
 
-import httpx
 import pytest
+
+from sandbox.loopback import loopback_client
 
 SPECS_FOLDER = Path(os.environ.get("NIGHTLATCH_API_SPECS", "missing"))
 SPECS_AT_HAND = bool(os.environ.get("NIGHTLATCH_API_SPECS"))
@@ -24,7 +25,7 @@ async def assert_official(sandbox_base_url: str) -> None:
     that judged nothing fails here, so that a gate which was never switched on cannot pass for a clean one.
     """
     url = f"{sandbox_base_url.rstrip('/')}/control/spec-report"
-    async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+    async with loopback_client(timeout=10) as client:
         reply = await client.get(url)
     assert reply.status_code == 200, f"{url} answered {reply.status_code}; is NIGHTLATCH_API_SPECS set for the sandbox?"
     report = reply.json()

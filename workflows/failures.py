@@ -1,6 +1,7 @@
 """How a step of a workflow says that the story ends here, and how a failure is told in words."""
 
 from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import TimeoutError as EngineTimeoutError
 
 from domain.lease import EndReason
 from domain.request import RequestOutcome
@@ -27,7 +28,7 @@ class RequestEnds(Exception):  # noqa: N818 - a turn of the story, not an error
 def cause_of(error: BaseException) -> str:
     """The innermost cause in at most 200 characters: the vendor's own words, not the engine's wrapping."""
     cause: BaseException = error
-    while isinstance(cause, ActivityError) and cause.cause is not None:
+    while isinstance(cause, ActivityError | EngineTimeoutError) and cause.cause is not None:
         cause = cause.cause
     text = cause.message if isinstance(cause, ApplicationError) else str(cause)
     return text[:200]

@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 import logging
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,39 +17,27 @@ import httpx
 import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError
-from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.data_converter import data_converter
 from activities.settings import Settings
 from domain.errors import RetryableError
 from domain.ids import TicketRef, request_workflow_id
 from domain.queues import Queue, queue_name
+from sandbox.loopback import loopback_client
 from starter.bridge import build_bridge
-from starter.connection import ensure_search_attributes
 from starter.intake import Limits
 from starter.signatures import sign_call
 from tests.bridge.stand_in import RememberingRequest
+from tests.engine import start_server
 from tests.fakes.tickets import FakeTickets
 from tests.serving import serving
 
 SECRET = "a-webhook-secret-of-the-tests"  # noqa: S105 - of no real system
 TOKEN = "a-jira-token-of-the-tests"  # noqa: S105 - of no real system
-TEMPORAL = str(Path(sys.executable).with_name("temporal"))
 PREFIX = "bridge-tests-"
 ALICE = "712020:alice"
 
 _sites = count(1)
-
-
-@asynccontextmanager
-async def temporal_server(**options: Any) -> AsyncIterator[WorkflowEnvironment]:
-    environment = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=TEMPORAL, data_converter=data_converter(), **options
-    )
-    async with environment:
-        await ensure_search_attributes(environment.client)
-        yield environment
 
 
 def requests_worker(client: Client) -> Worker:
@@ -64,7 +51,7 @@ def requests_worker(client: Client) -> Worker:
 
 @pytest.fixture(scope="session")
 async def temporal() -> AsyncIterator[Client]:
-    async with temporal_server() as environment, requests_worker(environment.client):
+    async with await start_server() as environment, requests_worker(environment.client):
         yield environment.client
 
 
@@ -76,7 +63,7 @@ class House:
     tickets: FakeTickets
     site: str
     state: Path
-    http: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(timeout=40))
+    http: httpx.AsyncClient = field(default_factory=lambda: loopback_client(timeout=40))
     said: list[str] = field(default_factory=list)
     _identifiers: Iterator[int] = field(default_factory=lambda: count(1))
 

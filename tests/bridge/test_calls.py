@@ -14,7 +14,8 @@ from domain.errors import InvalidInputError, RetryableError
 from domain.values import parse_instant
 from starter.connection import connect, ensure_search_attributes
 from starter.intake import Limits
-from tests.bridge.conftest import House, created, requests_worker, temporal_server, until, updated
+from tests.bridge.conftest import House, created, requests_worker, until, updated
+from tests.engine import start_server
 
 
 async def test_give_the_requests_own_verdict_on_a_wish(house: House) -> None:
@@ -107,7 +108,7 @@ async def test_be_ready_only_after_a_complete_poll(house: House) -> None:
 async def test_answer_503_while_temporal_is_down_and_take_the_retry(house: House, tmp_path: Path) -> None:
     """Nothing is answered 2xx that Temporal has not; when it is back, the same delivery is taken."""
     where = {"dev_server_database_filename": str(tmp_path / "temporal.db")}
-    async with temporal_server(**where) as environment:
+    async with await start_server(**where) as environment:
         target = environment.client.service_client.config.target_host
     house.client = await _impatient_client(target, where)
     ticket = house.create()
@@ -120,7 +121,7 @@ async def test_answer_503_while_temporal_is_down_and_take_the_retry(house: House
         assert ready.status_code == 503
         assert "Temporal" in ready.json()["reasons"][0]
         port = int(target.rpartition(":")[2])
-        async with temporal_server(port=port, **where) as environment, requests_worker(environment.client):
+        async with await start_server(port=port, **where) as environment, requests_worker(environment.client):
 
             async def is_taken() -> bool:
                 return (await house.post(address, created(ticket), identifier="one")).status_code == 200
@@ -131,7 +132,7 @@ async def test_answer_503_while_temporal_is_down_and_take_the_retry(house: House
 
 async def _impatient_client(target: str, where: dict[str, str]) -> Client:
     """A client that knows the server on this port, which is down again by the time it is returned."""
-    async with temporal_server(port=int(target.rpartition(":")[2]), **where):
+    async with await start_server(port=int(target.rpartition(":")[2]), **where):
         return await Client.connect(
             target, data_converter=data_converter(), retry_config=RetryConfig(max_elapsed_time_millis=200)
         )

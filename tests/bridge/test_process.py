@@ -16,6 +16,7 @@ from temporalio.client import Client
 
 from domain.ids import TicketRef
 from sandbox.client import SandboxClient
+from sandbox.loopback import loopback_client
 from tests.bridge.conftest import PREFIX, SECRET, House, until
 from tests.sandbox_process import REPOSITORY, SandboxProcess, running_sandbox
 
@@ -116,9 +117,7 @@ async def comment(jira: SandboxProcess, ticket: TicketRef, text: str) -> None:
 
 
 def as_alice(jira: SandboxProcess) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        base_url=f"{jira.base_url}/jira/rest/api/3", auth=("alice@example.com", "alice-token"), trust_env=False
-    )
+    return loopback_client(base_url=f"{jira.base_url}/jira/rest/api/3", auth=("alice@example.com", "alice-token"))
 
 
 async def test_bring_webhooks_and_lost_changes_to_the_request(

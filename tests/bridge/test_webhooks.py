@@ -13,6 +13,7 @@ from temporalio.common import SearchAttributeKey
 from domain.errors import RetryableError
 from domain.ids import request_workflow_id
 from domain.ticket import TicketRules
+from sandbox.loopback import loopback_client
 from starter.intake import Limits
 from starter.webhooks import Ignored, News, read_event
 from tests.bridge.conftest import House, commented, created, signed, until, updated
@@ -258,7 +259,7 @@ async def test_merge_flood_of_equal_hints(house: House) -> None:
     ticket = house.create()
     async with (
         house.bridge() as address,
-        httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=50)) as many,
+        loopback_client(timeout=60, limits=httpx.Limits(max_connections=50)) as many,
     ):
         await house.post(address, created(ticket))
         raw = json.dumps(updated(ticket, "Duration", "2h")).encode()

@@ -11,6 +11,7 @@ import httpx
 from domain.ids import TicketRef, request_workflow_id
 from domain.messages import RequestResult
 from domain.ticket import TicketComment
+from sandbox.loopback import loopback_client
 from starter.dev_config import BOT_ACCOUNT
 from starter.signatures import CALL_HEADER, sign_call
 from tests.chaos.bridge_seat import BridgeSeat
@@ -164,7 +165,7 @@ class _People:
         path = f"/v1/requests/{self.ticket.issue_id}/extensions"
         body = f'{{"wish_id": "{wish.comment_id}"}}'.encode()
         headers = {CALL_HEADER: sign_call(self._seat.bridge.webhook_secret, path, body)}
-        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, trust_env=False) as http:
+        async with loopback_client(timeout=PATIENCE_SECONDS) as http:
             try:
                 await http.post(f"{self._seat.address}{path}", content=body, headers=headers)
             except (httpx.TransportError, httpx.InvalidURL):
@@ -193,7 +194,7 @@ async def _another_when_it_dies(seat: BridgeSeat) -> datetime:
 
 async def _until_ready(seat: BridgeSeat) -> None:
     """Until the last bridge has seen all that there is to be seen."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with loopback_client() as http:
         while True:
             try:
                 if (await http.get(f"{seat.address}/readyz")).is_success:

@@ -36,12 +36,6 @@ from tests.sandbox_process import running_sandbox
 
 ENTITLEMENT = "kill-me"
 LOOK_SECONDS = 0.1
-SMALL_QUEUES = tuple(
-    word
-    for kind in ("Read", "Write")
-    for word in ("--dynamic-config-value", f"matching.numTaskqueue{kind}Partitions=1")
-)
-"""Hundreds of queues with a handful of tasks each: the server's usual four partitions of each would only cost."""
 
 CATALOGUE = """
 site: {site}
@@ -176,7 +170,7 @@ async def open_field(folder: Path, engine: Client | None = None) -> AsyncIterato
     with home.changing():
         pass
     async with AsyncExitStack() as stack:
-        client = engine or (await stack.enter_async_context(await start_server(*SMALL_QUEUES))).client
+        client = engine or (await stack.enter_async_context(await start_server())).client
         await ensure_search_attributes(client)
         home.sandbox.mkdir()
         process = await stack.enter_async_context(running_sandbox(home.sandbox))

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.client import SandboxClient
+from sandbox.loopback import loopback_client
 from tests.serving import serving
 
 PATH = "/webhooks/jira"
@@ -39,7 +40,7 @@ class Gateway:
 @asynccontextmanager
 async def open_gateway(sandbox: SandboxClient, secret: str) -> AsyncIterator[Gateway]:
     """From now on the sandbox's webhooks come here, signed with that secret."""
-    async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
+    async with loopback_client(timeout=10) as http:
         gateway = Gateway(http)
         async with serving(Starlette(routes=[Route(PATH, gateway.carry, methods=["POST"])])) as address:
             await sandbox.set_jira_webhook(f"{address}{PATH}", secret)

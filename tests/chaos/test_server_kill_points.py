@@ -12,7 +12,7 @@ from functools import partial
 
 import pytest
 
-from tests.chaos.field import SMALL_QUEUES, Field, open_field
+from tests.chaos.field import Field, open_field
 from tests.chaos.herd import Herd, Outcome
 from tests.chaos.kill_points import CallPoint, Point, TaskPoint, call_points, task_points
 from tests.chaos.oracle import judge
@@ -20,7 +20,7 @@ from tests.chaos.request_case import placeholders, play
 from tests.chaos.self_kill import Task
 from tests.chaos.server_round import LEASE, RESTART_BOUND, Strikes, play_in_round, striking
 from tests.chaos.server_storm import Storm
-from tests.engine import FileServer, running_file_server
+from tests.engine import SMALL_QUEUES, FileServer, running_file_server
 from tests.figures import Measured
 
 pytestmark = pytest.mark.timeout(1800)

@@ -19,7 +19,7 @@ from tests.chaos.blocked_worker import stands_still
 from tests.chaos.crew import Lags, Yard, open_yard, side_by_side
 from tests.real_stack import RealStack, instant
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(480)
 
 THAW_BOUND = timedelta(seconds=12)
 """As for a restart (DESIGN 3): the engine's 10 s task and sticky timeouts."""

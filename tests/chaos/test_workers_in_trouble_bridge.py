@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from activities.settings import load_settings
+from sandbox.loopback import loopback_client
 from starter.dev_home import Part
 from starter.dev_process import start, stop
 from starter.high_water import Mark
@@ -66,7 +67,7 @@ async def test_full_disk_holds_no_news_up_and_is_told(stack: RealStack, bridge: 
 
 async def _readiness(stack: RealStack) -> dict[str, Any]:
     """What `/readyz` says; not ready while nobody answers."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with loopback_client() as http:
         try:
             return dict((await http.get(f"{stack.stack.bridge}/readyz")).json())
         except httpx.TransportError:

@@ -25,6 +25,8 @@ from tests.sandbox_process import REPOSITORY
 from tests.workflows.stories import actions, assert_proved_gone, close, hold
 from workflows.access_request import AccessRequestWorkflow
 
+pytestmark = pytest.mark.timeout(480)
+
 
 @pytest.fixture(scope="module")
 async def server() -> AsyncIterator[WorkflowEnvironment]:

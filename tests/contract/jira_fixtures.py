@@ -4,12 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
-import httpx
-
 from activities.integrations.jira_settings import JiraSettings
 from activities.integrations.jira_tickets import JiraTickets
 from domain.ids import TicketRef
 from sandbox.client import SandboxClient
+from sandbox.loopback import loopback_client
 
 SITE = "example"
 ADMIN = "erin"
@@ -60,7 +59,7 @@ class JiraSite:
         self.base_url = base_url
         self.tickets = JiraTickets(jira_settings(base_url, **settings))
         self.control = SandboxClient(base_url)
-        self._http = httpx.AsyncClient(base_url=base_url, timeout=10, trust_env=False)
+        self._http = loopback_client(base_url=base_url, timeout=10)
 
     @classmethod
     @asynccontextmanager

@@ -11,6 +11,7 @@ import pytest
 
 from sandbox.audit import AuditLog
 from sandbox.client import SandboxClient
+from sandbox.loopback import loopback_client
 from sandbox.store import Store
 from tests.sandbox_process import SandboxProcess, running_sandbox
 
@@ -35,7 +36,7 @@ async def control(process: SandboxProcess) -> AsyncIterator[SandboxClient]:
 
 @pytest.fixture
 async def okta(process: SandboxProcess) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=process.base_url, headers=LOGIN, timeout=10, trust_env=False) as client:
+    async with loopback_client(base_url=process.base_url, headers=LOGIN, timeout=10) as client:
         yield client
 
 
@@ -105,7 +106,7 @@ async def test_sigterm_ends_it_cleanly_with_a_call_held(tmp_path: Path) -> None:
     """A held call does not keep a stopped sandbox alive, and a stop is a success."""
     async with running_sandbox(tmp_path) as process, SandboxClient(process.base_url) as control:
         await control.arm("okta", {"kind": "hold", "name": "for ever"})
-        async with httpx.AsyncClient(timeout=10, trust_env=False) as okta:
+        async with loopback_client(timeout=10) as okta:
             held = asyncio.create_task(okta.put(process.base_url + MEMBERSHIP, headers=LOGIN))
             await control.wait_until_held("for ever")
             assert await process.stop() == 0
@@ -285,5 +286,5 @@ async def test_caller_with_a_name_of_its_own_is_told_apart(control: SandboxClien
 )
 async def test_rule_that_would_never_strike_is_refused(process: SandboxProcess, rule: dict[str, Any]) -> None:
     """A misspelt fault rule is an error at once, not a test that passes because nothing went wrong."""
-    async with httpx.AsyncClient(base_url=process.base_url, trust_env=False) as http:
+    async with loopback_client(base_url=process.base_url) as http:
         assert (await http.post("/control/faults", json=rule)).status_code == 400

@@ -10,6 +10,7 @@ import pytest
 from jira import JIRA, JIRAError
 
 from sandbox.client import SandboxClient
+from sandbox.loopback import loopback_client
 from tests.sandbox_process import SandboxProcess, running_sandbox
 from tests.specs_gate import needs_specs
 
@@ -57,11 +58,10 @@ async def alice(process: SandboxProcess) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def api(process: SandboxProcess, name: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
+    return loopback_client(
         base_url=f"{process.base_url}/jira/rest/api/3",
         auth=(f"{name}@example.com", f"{name}-token"),
         timeout=10,
-        trust_env=False,
     )
 
 
@@ -136,7 +136,7 @@ async def test_sdk_names_the_refusal_of_a_string_comment(process: SandboxProcess
 )
 async def test_call_without_a_good_credential_is_a_401(process: SandboxProcess, headers: dict[str, str]) -> None:
     """Nobody reads anything without a credential."""
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with loopback_client() as client:
         reply = await client.get(f"{process.base_url}/jira/rest/api/3/issue/SEC-1", headers=headers)
     assert (reply.status_code, list(reply.json())) == (401, ["errorMessages", "errors"])
 
@@ -145,7 +145,7 @@ async def test_bearer_token_and_basic_login_are_the_same_person(
     process: SandboxProcess, alice: httpx.AsyncClient
 ) -> None:
     """Both forms of an API token lead to one account."""
-    async with httpx.AsyncClient(trust_env=False, headers={"Authorization": "Bearer alice-token"}) as client:
+    async with loopback_client(headers={"Authorization": "Bearer alice-token"}) as client:
         bearer = (await client.get(f"{process.base_url}/jira/rest/api/3/myself")).json()
     assert bearer == (await alice.get("/myself")).json()
     assert bearer["accountId"] == ALICE_ID
@@ -157,7 +157,7 @@ async def test_absent_and_hidden_issue_look_the_same(
     """A 404 does not tell whether the issue is gone or not to be seen; search leaves it out."""
     key = await new_issue(alice)
     viewers = f"{process.base_url}/control/jira/issues/{key}/viewers"
-    async with httpx.AsyncClient(trust_env=False) as admin:
+    async with loopback_client() as admin:
         await admin.put(viewers, json={"accounts": [ALICE_ID]})
     hidden, absent = await bot.get(f"/issue/{key}"), await bot.get("/issue/SEC-9999")
     assert (hidden.status_code, hidden.content) == (absent.status_code, absent.content) == (404, absent.content)
@@ -299,7 +299,7 @@ async def test_moved_issue_keeps_its_id_and_answers_to_the_old_key(
     """A move changes key and project, which the changelog tells; the immutable id stays."""
     key = await new_issue(alice)
     issue_id = (await alice.get(f"/issue/{key}")).json()["id"]
-    async with httpx.AsyncClient(trust_env=False) as admin:
+    async with loopback_client() as admin:
         await admin.put(f"{process.base_url}/control/jira/issues/{key}/move", json={"project": "OPS"})
     moved = (await alice.get(f"/issue/{key}", params={"fields": "project"})).json()
     assert (moved["id"], moved["fields"]["project"]["key"]) == (issue_id, "OPS")

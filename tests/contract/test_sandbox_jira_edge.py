@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sandbox.client import SandboxClient
+from sandbox.loopback import loopback_client
 from tests.sandbox_process import SandboxProcess, running_sandbox
 
 SECRET = "shared-with-the-site"  # noqa: S105 - opens nothing but the receiver below
@@ -103,15 +104,13 @@ async def bob(process: SandboxProcess) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 async def browser(process: SandboxProcess) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(
-        base_url=f"{process.base_url}/jira", follow_redirects=True, timeout=10, trust_env=False
-    ) as client:
+    async with loopback_client(base_url=f"{process.base_url}/jira", follow_redirects=True, timeout=10) as client:
         yield client
 
 
 def person(process: SandboxProcess) -> httpx.AsyncClient:
     url = f"{process.base_url}/jira/rest/api/3"
-    return httpx.AsyncClient(base_url=url, auth=("bob@example.com", "bob-token"), timeout=10, trust_env=False)
+    return loopback_client(base_url=url, auth=("bob@example.com", "bob-token"), timeout=10)
 
 
 async def new_issue(client: httpx.AsyncClient, **fields: Any) -> str:

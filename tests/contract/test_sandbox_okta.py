@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from sandbox.client import SandboxClient
+from sandbox.loopback import loopback_client
 from tests.sandbox_process import SandboxProcess, running_sandbox
 from tests.specs_gate import SPECS_AT_HAND, assert_official
 
@@ -46,7 +47,7 @@ async def control(process: SandboxProcess) -> AsyncIterator[SandboxClient]:
 async def http(process: SandboxProcess) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": "SSWS sandbox-okta-token"}
     base_url = f"{process.base_url}/okta"
-    async with httpx.AsyncClient(base_url=base_url, headers=headers, trust_env=False) as client:
+    async with loopback_client(base_url=base_url, headers=headers) as client:
         yield client
 
 

@@ -6,9 +6,8 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
 from domain.ids import TicketRef
+from sandbox.loopback import loopback_client
 from tests.sandbox_process import REPOSITORY, SandboxProcess
 
 SECRETS = ("alice-token", "bob-token", "nightlatch-bot-token", "wrong-token")
@@ -53,9 +52,7 @@ def login(sandbox: SandboxProcess, name: str, token: str = "") -> dict[str, str]
 
 
 async def as_bot(sandbox: SandboxProcess, method: str, path: str, body: Any = None) -> Any:
-    async with httpx.AsyncClient(
-        trust_env=False, auth=("nightlatch-bot@example.com", "nightlatch-bot-token")
-    ) as client:
+    async with loopback_client(auth=("nightlatch-bot@example.com", "nightlatch-bot-token")) as client:
         reply = await client.request(method, f"{sandbox.base_url}/jira/rest/api/3{path}", json=body)
         reply.raise_for_status()
         return reply.json() if reply.content else None

@@ -1,38 +1,22 @@
 """A request that tells about itself and does nothing, on a Temporal server of its own, for commands that read. No test lives here."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from temporalio import workflow
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError
-from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.data_converter import data_converter
 from domain import search
 from domain.ids import TicketRef, request_workflow_id
 from domain.messages import RequestInput, StatusView, TimelineEntry, TimelineView
 from domain.request import RequestOutcome, RequestState
-from starter.connection import ensure_search_attributes
 
 ENDS_AT = datetime(2199, 1, 1, tzinfo=UTC)
-
-
-@asynccontextmanager
-async def dev_server() -> AsyncIterator[Client]:
-    """A Temporal server in memory, with our search attributes."""
-    environment = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=str(Path(sys.executable).with_name("temporal")), data_converter=data_converter()
-    )
-    async with environment:
-        await ensure_search_attributes(environment.client)
-        yield environment.client
 
 
 @workflow.defn(name="AccessRequestWorkflow")

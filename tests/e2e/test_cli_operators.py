@@ -20,7 +20,8 @@ from domain.paper import Fact
 from sandbox.client import SandboxClient
 from tests.e2e.cli_process import as_bot, asked, nightlatch
 from tests.e2e.installation import control_of, installed, tickets_of
-from tests.e2e.telling import ENDS_AT, TellingRequest, dev_server, telling_request, to
+from tests.e2e.telling import ENDS_AT, TellingRequest, telling_request, to
+from tests.engine import start_server
 from tests.sandbox_process import SandboxProcess, running_sandbox
 from tests.specs_gate import SPECS_AT_HAND, assert_official
 
@@ -35,8 +36,8 @@ async def sandbox(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[San
 
 @pytest.fixture(scope="module")
 async def temporal() -> AsyncIterator[Client]:
-    async with dev_server() as client:
-        yield client
+    async with await start_server() as environment:
+        yield environment.client
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pty
+import select
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -12,17 +13,20 @@ from temporalio.client import Client
 
 from domain.ids import TicketRef, request_workflow_id
 from tests.e2e.cli_process import nightlatch
-from tests.e2e.telling import TellingRequest, dev_server, telling_request, to
+from tests.e2e.telling import TellingRequest, telling_request, to
+from tests.engine import start_server
 from tests.sandbox_process import REPOSITORY
 
 CTRL_C = b"\x03"
+LAST_WORDS_SECONDS = 0.2
+"""How long a terminal may take to hand on what was written there last."""
 CURSOR_SHOWN, CURSOR_HIDDEN = "\x1b[?25h", "\x1b[?25l"
 
 
 @pytest.fixture(scope="module")
 async def temporal() -> AsyncIterator[Client]:
-    async with dev_server() as client:
-        yield client
+    async with await start_server() as environment:
+        yield environment.client
 
 
 @pytest.fixture
@@ -49,7 +53,11 @@ class Screen:
         os.write(self._hand, keys)
 
     async def ended(self) -> int:
-        return await asyncio.wait_for(self._process.wait(), 30)
+        """Its exit code, once it has ended and its last words are read."""
+        code = await asyncio.wait_for(self._process.wait(), 30)
+        while select.select([self._hand], [], [], LAST_WORDS_SECONDS)[0]:
+            self._read()
+        return code
 
     def _read(self) -> None:
         with suppress(OSError):

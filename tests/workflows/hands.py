@@ -9,7 +9,7 @@ from typing import Any
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHandle
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from tests.engine import temporal_binary
 from tests.house import PATIENCE_SECONDS, House
@@ -45,6 +45,19 @@ async def terminate(house: House, workflow_id: str) -> None:
 async def delete(house: House, workflow_id: str) -> None:
     """With its history. One that runs is terminated first, by the engine."""
     await temporal(house, "workflow", "delete", "--workflow-id", workflow_id)
+
+
+async def until_forgotten(handle: WorkflowHandle[Any, Any]) -> None:
+    """Return when the engine knows nothing of a deleted workflow any more."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            try:
+                await handle.describe()
+            except RPCError as error:
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    return
+                raise
+            await asyncio.sleep(0.05)
 
 
 async def signal(house: House, workflow_id: str, name: str, *inputs: str) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from temporalio.client import WorkflowExecutionStatus
 
 from domain.ids import parse_request_workflow_id, request_workflow_id
+from domain.values import parse_instant
 from tests.house import House
 from tests.real_stack import RealStack, pair
 
@@ -67,13 +68,14 @@ async def test_it_accepts_extend_signals(house: House) -> None:
     async with house.working():
         ticket, handle = await house.approved("3s")
         await house.until(house.is_member)
-        first_end = house.ledger("added")[0].at + timedelta(seconds=3)
+        (armed,) = house.chains(ticket)[f"judge/{house.lease_id()}"]
+        first_end = parse_instant(armed.facts["until"])
         house.tickets.comment_as(ticket, "/extend 3s", "alice")
         await handle.signal("extend", {"by": "alice"})
         await house.until(lambda: any("Extended by alice" in text for text in house.comments(ticket)))
         await house.soon(handle.result())
     removed_at = next(entry.at for entry in house.ledger("removed") if entry.changed)
-    assert removed_at >= first_end + timedelta(seconds=2.5)
+    assert removed_at >= first_end + timedelta(seconds=3)
 
 
 async def test_it_always_runs_revocation_from_a_finally_path(house: House) -> None:

@@ -1,18 +1,14 @@
 """A request stays with its leases: whoever holds an id, and whatever is said about it, the access is added once and taken back."""
 
 import asyncio
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError
 
 from activities.bundle import Keys
 from activities.engine import MEMO_ISSUE_ID, MEMO_TICKET_KEY
@@ -23,6 +19,7 @@ from domain.lease_messages import LeaseNews, LeaseOutcome
 from domain.messages import ExtendInput, FollowResult
 from domain.queues import Queue, queue_name
 from tests.house import House
+from tests.workflows import hands
 from tests.workflows.forging import FOR_EVER, approved_unheard, complete, invented_receipt
 from tests.workflows.hostile import SquattingWorkflow
 from tests.workflows.porter import employ
@@ -209,7 +206,8 @@ async def test_lease_that_was_deleted_from_the_engine_does_not_take_its_end_alon
         await reset(house, handle)
         current = current_run(house, handle)
         await gate.reached()
-        await delete(house, house.lease())
+        await hands.delete(house, house.lease_id())
+        await hands.until_forgotten(house.lease())
         await current.signal("revoke", {"by": "carol"})
         await unheard(current)
         assert house.is_member()
@@ -321,18 +319,6 @@ async def answered(handle: Handle) -> None:
     async with asyncio.timeout(20):
         while await pending(handle):
             await asyncio.sleep(0.02)
-
-
-async def delete(house: House, handle: WorkflowHandle[Any, Any]) -> None:
-    """Delete a workflow with its history, and return when the engine knows nothing of it."""
-    request = DeleteWorkflowExecutionRequest(
-        namespace=house.client.namespace, workflow_execution=WorkflowExecution(workflow_id=handle.id)
-    )
-    await house.client.workflow_service.delete_workflow_execution(request)
-    async with asyncio.timeout(20):
-        with suppress(RPCError):
-            while (await handle.describe()).run_id:
-                await asyncio.sleep(0.02)
 
 
 async def unheard(handle: Handle) -> None:

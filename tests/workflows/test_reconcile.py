@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio.api.enums.v1 import EventType
-from temporalio.service import RPCError, RPCStatusCode
 
 from activities.engine import MEMO_END_ONLY
 from domain.catalogue import StandingException, TargetMode
@@ -13,9 +12,10 @@ from domain.drift import DriftKind
 from domain.errors import RetryableError
 from domain.queues import Queue
 from domain.watch import ReconcileReport
-from tests.house import PATIENCE_SECONDS, House
+from tests.house import House
 from tests.replay.edited import EditedLeaseWorkflow
 from tests.workflows import hands
+from tests.workflows.reconciling import reconcile
 from tests.workflows.stories import A_MINUTE, actions, assert_proved_gone, hold, serving_leases, until_event
 
 ENFORCE, OBSERVE = TargetMode.ENFORCE, TargetMode.OBSERVE
@@ -28,19 +28,6 @@ def found(report: ReconcileReport, name: str = "admin") -> list[DriftKind]:
     (told,) = [target for target in report.targets if target.target == name]
     assert told.problem == ""
     return [finding.kind for finding in told.findings]
-
-
-async def until_forgotten(house: House) -> None:
-    """Return when the engine knows nothing of alice's lease any more."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while True:
-            try:
-                await house.lease().describe()
-            except RPCError as error:
-                if error.status is RPCStatusCode.NOT_FOUND:
-                    return
-                raise
-            await asyncio.sleep(0.05)
 
 
 async def see_off(house: House, person: str) -> None:
@@ -60,11 +47,11 @@ async def test_member_under_a_live_lease_is_left_alone(house: House) -> None:
     async with house.working():
         ticket, handle = await hold(house)
         for _ in range(2):
-            assert found(await house.reconcile()) == []
+            assert found(await reconcile(house)) == []
         assert house.is_member()
         await handle.signal("revoke")
         await house.soon(handle.result())
-        assert found(await house.reconcile()) == []
+        assert found(await reconcile(house)) == []
     assert actions(house).count("removed") == 1
     assert_proved_gone(house, ticket)
 
@@ -75,20 +62,21 @@ async def test_member_added_by_hand_to_an_enforced_target_is_removed(jumping_hou
     house.watch("admin", ENFORCE)
     add_by_hand(house)
     async with house.working():
-        report = await house.reconcile()
+        report = await reconcile(house)
         assert found(report) == [DriftKind.ORPHAN]
         await see_off(house, "dave")
-        assert found(await house.reconcile()) == []
+        assert found(await reconcile(house)) == []
     assert not house.is_member(person="dave")
     assert house.kinds(house.control, house.lease_id(person="dave"))[-2:] == ["proved", "sessions_ended"]
     assert any("the reconciler found a member without a lease" in text for text in house.comments(house.control))
 
 
-async def test_member_added_by_hand_to_an_observed_target_is_only_reported(house: House) -> None:
+async def test_member_added_by_hand_to_an_observed_target_is_only_reported(jumping_house: House) -> None:
     """Nothing standing is stripped because somebody wrote a target into the catalogue."""
+    house = jumping_house
     add_by_hand(house)
     async with house.working():
-        report = await house.reconcile()
+        report = await reconcile(house)
     assert found(report) == [DriftKind.ORPHAN]
     (finding,) = report.targets[0].findings
     assert "only observed" in finding.protected
@@ -102,12 +90,12 @@ async def test_exception_protects_a_named_account_until_its_day_is_over(jumping_
     house.watch("admin", ENFORCE, StandingException(account="00udave", reason="break glass", until=TOMORROW))
     add_by_hand(house)
     async with house.working():
-        report = await house.reconcile()
+        report = await reconcile(house)
         assert found(report) == [DriftKind.ORPHAN]
         assert report.targets[0].findings[0].protected == f"break glass (until {TOMORROW})"
         assert house.is_member(person="dave")
         house.watch("admin", ENFORCE, StandingException(account="00udave", reason="break glass", until=YESTERDAY))
-        await house.reconcile()
+        await reconcile(house)
         await see_off(house, "dave")
     assert not house.is_member(person="dave")
 
@@ -127,7 +115,7 @@ async def test_request_and_lease_terminated_together_are_ended_on_their_own_tick
     await hands.terminate(house, house.lease_id())
     assert house.is_member()
     async with house.working():
-        assert found(await house.reconcile()) == [DriftKind.ORPHAN]
+        assert found(await reconcile(house)) == [DriftKind.ORPHAN]
         await see_off(house, "alice")
     assert_proved_gone(house, ticket)
 
@@ -148,13 +136,14 @@ async def test_later_request_that_was_refused_makes_nobody_forgotten_whom_an_ear
         _, refused = await house.approved()
         await house.soon(refused.result())
         assert house.is_member()
-        assert found(await house.reconcile()) == [DriftKind.ORPHAN]
+        assert found(await reconcile(house)) == [DriftKind.ORPHAN]
         await see_off(house, "alice")
     assert_proved_gone(house, ticket)
 
 
-async def test_what_we_granted_stays_ours_under_every_lease_that_ends_it(house: House) -> None:
+async def test_what_we_granted_stays_ours_under_every_lease_that_ends_it(jumping_house: House) -> None:
     """The lease that is to end it, terminated as well, has borne the judge's warrant on: an observed target spares nobody of ours."""
+    house = jumping_house
     async with house.working():
         _, handle = await hold(house)
         await house.settled(handle)
@@ -162,9 +151,9 @@ async def test_what_we_granted_stays_ours_under_every_lease_that_ends_it(house: 
     await hands.terminate(house, handle.id)
     await hands.terminate(house, house.lease_id())
     async with house.working([queue for queue in Queue if queue is not Queue.LEASES]):
-        assert found(await house.reconcile()) == [DriftKind.ORPHAN]
+        assert found(await reconcile(house)) == [DriftKind.ORPHAN]
         await hands.terminate(house, house.lease_id())
-        report = await house.reconcile()
+        report = await reconcile(house)
     (finding,) = report.targets[0].findings
     assert (finding.was_ours, finding.protected, len(report.targets[0].done)) == (True, "", 1)
     async with house.working():
@@ -182,8 +171,8 @@ async def test_request_and_lease_deleted_together_are_ended_where_the_target_is_
     await hands.delete(house, handle.id)
     await hands.delete(house, house.lease_id())
     async with house.working():
-        await until_forgotten(house)
-        assert found(await house.reconcile()) == [DriftKind.ORPHAN]
+        await hands.until_forgotten(house.lease())
+        assert found(await reconcile(house)) == [DriftKind.ORPHAN]
         await see_off(house, "alice")
     assert_proved_gone(house, house.control)
 
@@ -210,17 +199,18 @@ async def test_leases_that_cannot_move_are_replaced(house: House) -> None:
             assert all(house.is_member(name) for name in ("admin", "left", "right"))
             async with asyncio.timeout(90):
                 while any(house.is_member(name) for name in ("admin", "left", "right")):
-                    await house.reconcile()
+                    await reconcile(house)
             for name in ("admin", "left", "right"):
                 assert (await (await house.lease(name).describe()).memo())[MEMO_END_ONLY] is True
 
 
-async def test_membership_removed_by_hand_ends_the_lease_and_is_not_put_back(house: House) -> None:
+async def test_membership_removed_by_hand_ends_the_lease_and_is_not_put_back(jumping_house: House) -> None:
     """The lease is told, looks twice itself, and closes as removed elsewhere; the request closes with it."""
+    house = jumping_house
     async with house.working():
         ticket, handle = await hold(house)
         house.provider.remove_by_hand(house.target(), house.subject())
-        assert found(await house.reconcile()) == [DriftKind.MISSING]
+        assert found(await reconcile(house)) == [DriftKind.MISSING]
         await house.soon(handle.result())
     assert actions(house).count("added") == 1
     assert_proved_gone(house, ticket)
@@ -246,14 +236,15 @@ async def test_listing_that_fails_judges_nobody_and_says_so(house: House) -> Non
     async with house.working():
         await hold(house, entitlement="pair")
         house.provider.fail("list_holders", TimeoutError("the vendor answers nothing"))
-        report = await house.reconcile()
+        report = await reconcile(house)
     assert all(target.problem for target in report.targets)
     assert report.memory.listed == {}
     assert house.is_member(person="dave")
 
 
-async def test_limit_puts_off_strangers_and_nothing_that_was_ours(house: House) -> None:
+async def test_limit_puts_off_strangers_and_nothing_that_was_ours(jumping_house: House) -> None:
     """A run removes so many members whom we never granted; the next run takes the next ones. What we granted is never put off."""
+    house = jumping_house
     house.watch("admin", ENFORCE)
     async with house.working():
         ticket, handle = await hold(house)
@@ -266,7 +257,7 @@ async def test_limit_puts_off_strangers_and_nothing_that_was_ours(house: House) 
         add_by_hand(house, person)
     async with house.working():
         for left in (1, 0):
-            await house.reconcile(limit=1)
+            await reconcile(house, limit=1)
             await house.until(lambda: not house.is_member())
             await house.until(
                 lambda left=left: sum(house.is_member(person=person) for person in strangers) == left  # type: ignore[misc]

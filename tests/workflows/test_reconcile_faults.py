@@ -4,34 +4,32 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from temporalio import activity
-from temporalio.api.common.v1 import Payloads, WorkflowType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
 
 from activities.bundle import Activities
 from domain.catalogue import TargetMode
 from domain.drift import DriftKind, Known
 from domain.errors import InvalidInputError, RetryableError
-from domain.queues import Queue, queue_name
-from domain.watch import Memory, ReconcileInput, ReconcileReport
+from domain.queues import Queue
+from domain.watch import Memory, ReconcileReport
 from tests.house import House
 from tests.workflows import hands
-from tests.workflows.stories import actions, hold
+from tests.workflows.reconciling import reconcile, reconcile_after
+from tests.workflows.stories import actions, close, hold
 from workflows.service import make_workers
 
 
-async def test_catalogue_that_cannot_be_read_takes_no_leased_target_off_the_watch(house: House) -> None:
+async def test_catalogue_that_cannot_be_read_takes_no_leased_target_off_the_watch(jumping_house: House) -> None:
     """What we granted there is still ended when nothing covers it; the problem is told."""
+    house = jumping_house
     async with house.working():
         ticket, handle = await hold(house)
         await house.until_listed(ticket)
         house.catalogue_fault = InvalidInputError("line 3: no such person")
         house.provider.add_by_hand(house.target(), house.subject("dave"))
-        report = await house.reconcile()
+        report = await reconcile(house)
         house.catalogue_fault = None
         await handle.signal("revoke")
         await house.soon(handle.result())
@@ -45,7 +43,7 @@ async def test_run_that_cannot_tell_its_targets_completes_and_says_so(house: Hou
     """It fails no schedule, and hands on what the run before it knew."""
     house.catalogue_fault = RuntimeError("a defect")
     async with house.working():
-        report = await house.reconcile()
+        report = await reconcile(house)
     assert "a defect" in report.problem
     assert report.targets == ()
 
@@ -66,48 +64,29 @@ async def with_a_broken_remedy(house: House) -> AsyncIterator[None]:
         yield
 
 
-async def test_remedy_that_fails_is_told_and_tried_by_the_next_run(house: House) -> None:
+async def test_remedy_that_fails_is_told_and_tried_by_the_next_run(jumping_house: House) -> None:
     """The member is found again: nothing is taken for done that was not."""
+    house = jumping_house
     house.watch("admin", TargetMode.ENFORCE)
     house.provider.add_by_hand(house.target(), house.subject("dave"))
     async with with_a_broken_remedy(house):
-        report = await house.reconcile()
+        report = await reconcile(house)
     admin = next(target for target in report.targets if target.target == "admin")
     assert (admin.done, "failed: the engine takes nothing" in admin.problem) == ((), True)
     assert report.memory.known[house.lease_id(person="dave")].since is not None
     assert house.is_member(person="dave")
     async with house.working():
-        await house.reconcile()
+        await reconcile(house)
         await house.until(lambda: not house.is_member(person="dave"))
 
 
-async def reconcile_after(house: House, last: Any) -> ReconcileReport:
-    """One run that is told that `last` is how the run before it ended, as the engine tells the runs of a schedule."""
-    run_id = f"reconcile:{uuid4().hex}"
-    told = await house.client.data_converter.encode([ReconcileInput(instance=house.provider.instance)])
-    before = await house.client.data_converter.encode([last])
-    await house.client.workflow_service.start_workflow_execution(
-        StartWorkflowExecutionRequest(
-            namespace=house.client.namespace,
-            workflow_id=run_id,
-            request_id=uuid4().hex,
-            workflow_type=WorkflowType(name="ReconcileWorkflow"),
-            task_queue=TaskQueue(name=queue_name(house.prefix, Queue.RECONCILE)),
-            input=Payloads(payloads=told),
-            last_completion_result=Payloads(payloads=before),
-        )
-    )
-    handle = house.client.get_workflow_handle(run_id, result_type=ReconcileReport)
-    report: ReconcileReport = await handle.result()
-    return report
-
-
-async def test_run_goes_on_from_what_the_run_before_it_left(house: House) -> None:
+async def test_run_goes_on_from_what_the_run_before_it_left(jumping_house: House) -> None:
     """Since when a member has had no lease, and when a target that fails now was last listed, is not forgotten."""
+    house = jumping_house
     house.provider.add_by_hand(house.target(), house.subject("dave"))
     house.watch("admin", TargetMode.OBSERVE)
     async with house.working():
-        first = await house.reconcile()
+        first = await reconcile(house)
         second = await reconcile_after(house, first)
         house.provider.fail("list_holders", RetryableError("503"))
         third = await reconcile_after(house, second)
@@ -125,8 +104,9 @@ async def test_memory_of_thousands_is_handed_on_whole(house: House) -> None:
     assert report.memory.known == known
 
 
-async def test_target_that_cannot_be_listed_for_three_intervals_wakes_people_once_an_hour(house: House) -> None:
+async def test_target_that_cannot_be_listed_for_three_intervals_wakes_people_once_an_hour(jumping_house: House) -> None:
     """They hear of each such target, again when an hour has passed, and when it is over."""
+    house = jumping_house
     key, now = f"unwatched:{house.target()}", datetime.now(UTC)
     listed = {str(house.target()): now - timedelta(minutes=2)}
     house.provider.fail("list_holders", RetryableError("503"))
@@ -148,8 +128,9 @@ async def test_target_that_cannot_be_listed_for_three_intervals_wakes_people_onc
     assert (house.pager.told[-1].over, over.memory.said, over.memory.unlisted) == (True, {}, {})
 
 
-async def test_pager_that_fails_fails_no_run_and_is_tried_again(house: House) -> None:
+async def test_pager_that_fails_fails_no_run_and_is_tried_again(jumping_house: House) -> None:
     """What people could not be told is told by the next run; a target that was never listed counts from its first failure."""
+    house = jumping_house
     unlisted = {
         str(house.target(name)): datetime.now(UTC) - timedelta(minutes=4) for name in ("admin", "left", "right")
     }
@@ -188,8 +169,9 @@ async def test_access_that_was_only_gone_for_a_moment_is_held_on(house: House) -
     assert not house.is_member()
 
 
-async def test_doubt_that_nobody_can_settle_holds_no_revoke_up(house: House) -> None:
+async def test_doubt_that_nobody_can_settle_holds_no_revoke_up(jumping_house: House) -> None:
     """The provider answers no look: the lease ends when it is told to, all the same."""
+    house = jumping_house
     async with house.working():
         _, handle = await hold(house)
         house.provider.fail("verify", RetryableError("503"))
@@ -198,4 +180,4 @@ async def test_doubt_that_nobody_can_settle_holds_no_revoke_up(house: House) -> 
         await handle.signal("revoke")
         await house.until(lambda: not house.is_member())
         house.provider.succeed("verify")
-        await house.soon(handle.result())
+        await close(house, handle)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from sandbox.loopback import loopback_client
 from starter.dev_home import Home, Part
 from starter.dev_process import is_alive, start, stop, tail
 
@@ -89,7 +90,7 @@ def answers(url: str) -> Serves:
     """It serves when this address answers."""
 
     async def answer(_actor: Actor) -> bool:
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+        async with loopback_client(timeout=5) as http:
             try:
                 return (await http.get(url)).is_success
             except httpx.TransportError:

@@ -28,13 +28,12 @@ from starter.dev_vendors import VendorsHand
 from starter.first_word import write_first_word
 from starter.schedules import RECONCILE_EVERY, ensure_schedules, reconcile_schedule_id
 from tests.chaos import wrong_clock
-from tests.chaos.field import SMALL_QUEUES
 from tests.chaos.seeded.actors import LOOK_SECONDS, START_SECONDS, Troupe, answers, says, troupe
 from tests.chaos.seeded.house import Link, Targets, environment_of, make_targets, write_catalogue
 from tests.chaos.seeded.plan import SKEWED, WORKERS, Plan
 from tests.chaos.seeded.proxy import running_proxy
 from tests.chaos.vendor_log import VendorLog
-from tests.engine import FileServer
+from tests.engine import SMALL_QUEUES, FileServer
 
 BETWEEN_SWEEPS_SECONDS = 30.0
 
