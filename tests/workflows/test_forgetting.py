@@ -29,6 +29,7 @@ from tests.workflows.giving_up import (
     wish,
 )
 from tests.workflows.porter import employ
+from tests.workflows.reconciling import reconcile
 from tests.workflows.stories import A_MINUTE, actions, assert_proved_gone
 from tests.workflows.test_reconcile import found, see_off
 from tests.workflows.test_sweep import LATE, admin, sweep
@@ -65,7 +66,7 @@ async def test_group_that_is_restored_with_its_member_is_emptied_by_the_reconcil
         case = await forgotten(house)
         house.provider.restore_group(house.target())
         assert house.is_member()
-        assert found(await house.reconcile()) == [DriftKind.ORPHAN]
+        assert found(await reconcile(house)) == [DriftKind.ORPHAN]
         await see_off(house, "alice")
     assert_proved_gone(house, case.ticket)
 
@@ -90,10 +91,10 @@ async def test_target_that_is_gone_and_forgotten_is_no_hole_in_the_reconcilers_n
     house = jumping_house
     async with house.working():
         await forgotten(house)
-        assert [each.problem for each in (await house.reconcile()).targets if each.target == "admin"] != [""]
+        assert [each.problem for each in (await reconcile(house)).targets if each.target == "admin"] != [""]
         targets = {name: target for name, target in house.catalogue.targets.items() if name != "admin"}
         house.catalogue = house.catalogue.model_copy(update={"targets": targets})
-        (told,) = [each for each in (await house.reconcile()).targets if each.target == "admin"]
+        (told,) = [each for each in (await reconcile(house)).targets if each.target == "admin"]
     assert (told.problem, told.members) == ("", 0)
 
 

@@ -16,6 +16,7 @@ from tests.workflows import phases
 from tests.workflows.forging import complete, invented_receipt
 from tests.workflows.hands import change_activity, pending, pending_names
 from tests.workflows.phases import Case
+from tests.workflows.reconciling import reconcile
 from tests.workflows.stories import assert_proved_gone, close
 from workflows.options import STUCK_AFTER
 
@@ -126,7 +127,7 @@ async def test_orphan_that_cannot_be_removed_has_its_account_suspended(house: Ho
     house.provider.fail("revoke", RateLimitedError("429", delay=PUT_OFF))
     async with house.working():
         house.provider.add_by_hand(house.target(), house.subject())
-        await house.reconcile()
+        await reconcile(house)
         await pending(house.lease(), "revoke_access", attempt=2)
         await house.jump(house.lease(), SUSPEND_AFTER)
         await house.until(lambda: bool(house.ledger("suspended")))
