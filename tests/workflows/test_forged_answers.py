@@ -21,6 +21,7 @@ from domain.queues import Queue, queue_name
 from domain.witness import Presence
 from tests.fakes.script import Gate
 from tests.house import PATIENCE_SECONDS, House
+from tests.workflows import hands
 from tests.workflows.forging import FOR_EVER, complete, invented_look, invented_receipt, invented_warrant
 from tests.workflows.hostile import RogueLease, SquattingWorkflow
 from tests.workflows.porter import employ
@@ -152,14 +153,13 @@ async def pending(handle: WorkflowHandle[Any, Any], name: str) -> None:
 
 async def test_evidence_that_somebody_says_was_written_is_written_all_the_same(house: House) -> None:
     """What goes on the ticket in one write is not lost with one lie: only the scribe's signature says that it stands there."""
-    gate = employ(house).hold("record_evidence")
     async with house.working():
-        ticket, handle = await house.approved("2s")
-        await gate.reached()
-        for writer in (handle, house.lease()):
-            await pending(writer, "record_evidence")
-            await complete(house, writer, "record_evidence", EvidenceResult(records=1))
-        gate.release()
+        ticket, handle = await hold(house, "3s")
+        await house.settled(handle)
+        house.tickets.down()
+        await hands.pending(house.lease(), "record_evidence", attempt=2)
+        await complete(house, house.lease(), "record_evidence", EvidenceResult(records=5))
+        house.tickets.up()
         await house.soon(handle.result())
     assert_proved_gone(house, ticket)
     assert house.kinds(ticket, house.lease_id()) == ["granted", "ending", "removed", "proved", "sessions_ended"]
