@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -154,6 +154,7 @@ def test_forgets_only_what_is_stuck_and_unproved() -> None:
                 assert after.sent is not Sent.NOTHING
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(LeaseEvent), max_size=60), st.booleans())
 def test_holds_its_promises_under_any_sequence_of_events(events: list[LeaseEvent], ends_only: bool) -> None:
     """Whatever arrives in whatever order, illegal moves included: no ACTIVE unwarranted, no CLOSED unproved after a grant."""
@@ -171,6 +172,7 @@ def test_holds_its_promises_under_any_sequence_of_events(events: list[LeaseEvent
         assert status.state is not S.CLOSED or proved or not scheduled
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_holds_its_promises_along_any_legal_path(data: st.DataObject) -> None:
     """The same over long paths, which random events seldom find."""
