@@ -22,7 +22,7 @@ from starter.dev_process import is_alive, start
 from starter.dev_stack import QUEUE_PREFIX, start_stack, stop_stack, temporal_command
 
 GROUPS = {"aws-prod-admin": "00gawsprodadmin000001", "gcp-prod-viewer": "00ggcpprodviewer00001"}
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 100.0
 
 
 class RealStack:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-HERDS = ("_kill_points.py", "test_seeded.py")
+HERDS = ("_kill_points.py", "test_seeded.py", "_in_masses.py")
 """Modules that keep a whole machine busy: two at once would measure each other's load, so one process plays them in turn."""
 
 STACK = "stack: RealStack"

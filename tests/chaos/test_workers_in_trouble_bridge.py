@@ -17,6 +17,8 @@ from starter.dev_process import start, stop
 from starter.high_water import Mark
 from tests.real_stack import PATIENCE_SECONDS, RealStack, pair
 
+pytestmark = pytest.mark.timeout(240)
+
 STATE = "of-a-full-disk/bridge.json"
 
 
