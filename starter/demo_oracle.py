@@ -9,7 +9,15 @@ from starter.demo_facts import Case, Facts, MissingError, at
 from starter.ticket_evidence import read_lines
 
 LATEST_REMOVAL = timedelta(seconds=5)
-KINDS = frozenset(RecordKind) - {RecordKind.REFUSED, RecordKind.STUCK, RecordKind.EXTENSION_VOID}
+KINDS = frozenset(RecordKind) - {
+    RecordKind.REFUSED,
+    RecordKind.STUCK,
+    RecordKind.SUSPENDED,
+    RecordKind.EXTENSION_VOID,
+    RecordKind.TARGET_GONE,
+    RecordKind.FORGOTTEN,
+    RecordKind.FORGET_REFUSED,
+}
 """What the ticket of a request that went well bears records of."""
 
 
