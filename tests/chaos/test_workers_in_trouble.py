@@ -89,7 +89,7 @@ async def test_frozen_while_writing_evidence_and_nothing_is_lost_or_told_twice(y
         await crew.gone("dave", ticket)
         told, logged = await crew.told(ticket), len(crew.log("first").read_text())
         os.kill(first.pid, signal.SIGCONT)
-        await crew.said("first", "Completing activity as failed", "record_evidence", after=logged)
+        await crew.said("first", "Completing activity as failed", after=logged)
         os.kill(first.pid, signal.SIGTERM)
         await crew.ended(first)
         assert await crew.told(ticket) == told

@@ -79,7 +79,7 @@ async def until_state(house: House, *states: LeaseState) -> None:
 
 async def over_the_fence(house: House) -> None:
     """Return when the lease is being forgotten and waits for nothing any more but its paper."""
-    await until_state(house, LeaseState.FORGETTING)
+    await until_state(house, LeaseState.FORGETTING, LeaseState.FORGOTTEN)
     await house.settled(house.lease())
     await house.jump(house.lease(), PAST_THE_FENCE)
 

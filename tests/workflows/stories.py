@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -13,6 +13,7 @@ from temporalio.worker import Worker
 
 from domain.ids import TicketRef
 from domain.queues import Queue, queue_name
+from starter.stuck_reading import Stuck, find_stuck
 from tests.house import PATIENCE_SECONDS, House
 from workflows.access_request import AccessRequestWorkflow
 from workflows.sandbox import workflow_runner
@@ -96,3 +97,9 @@ def serving_leases(house: House, workflow: type[Any], activities: Sequence[Calla
         workflow_runner=workflow_runner(),
         max_cached_workflows=0,
     )
+
+
+async def late_ones(house: House, *, after: timedelta = timedelta(0)) -> list[Stuck]:
+    """Late removals of this house, as somebody finds them who asks that much later. Others share the server."""
+    found = await find_stuck(house.client, datetime.now(UTC) + after)
+    return [stuck for stuck in found if stuck.lease_id == house.lease_id()]

@@ -12,12 +12,11 @@ from domain.errors import ForbiddenError, RateLimitedError, RetryableError
 from domain.ids import TicketRef
 from domain.ticket import TicketView
 from starter.engine_reading import find_rows
-from starter.stuck_reading import find_stuck
 from tests.fakes.tickets import FakeTickets
 from tests.house import PATIENCE_SECONDS, House
 from tests.workflows import phases
 from tests.workflows.hands import pending, terminate
-from tests.workflows.stories import A_MINUTE, actions, assert_proved_gone, close, hold
+from tests.workflows.stories import A_MINUTE, actions, assert_proved_gone, close, hold, late_ones
 from workflows.access_request import MOST_LOOKS
 from workflows.options import START_TO_CLOSE, STUCK_AFTER
 
@@ -152,11 +151,7 @@ async def test_removal_is_proved_on_the_ticket_while_its_sessions_are_late(jumpi
         await house.until(lambda: house.kinds(ticket, house.lease_id()) == TOLD[:4])
         await pending(house.lease(), "end_sessions", attempt=2)
         await until_shown(house, "recording")
-        (stuck,) = [
-            each
-            for each in await find_stuck(house.client, datetime.now(UTC) + 2 * AN_HOUR)
-            if each.ticket == ticket.key
-        ]
+        (stuck,) = await late_ones(house, after=2 * AN_HOUR)
         assert stuck.rung == "sessions"
         house.provider.succeed("end_sessions")
         await house.jump(house.lease(), timedelta(minutes=10))
@@ -176,9 +171,7 @@ async def test_lease_whose_paper_alone_is_late_is_not_called_late(jumping_house:
         assert await state_of(house) == "active"
         await house.jump(house.lease(), STUCK_AFTER)
         await until_shown(house, "recording")
-        assert ticket.key not in [
-            each.ticket for each in await find_stuck(house.client, datetime.now(UTC) + 2 * AN_HOUR)
-        ]
+        assert await late_ones(house, after=2 * AN_HOUR) == []
         house.tickets.up()
         await house.soon(handle.result())
     assert house.kinds(ticket, house.lease_id()) == TOLD

@@ -5,23 +5,16 @@ from datetime import UTC, datetime, timedelta
 
 from domain.errors import RateLimitedError
 from domain.search import STATE
-from starter.stuck_reading import Stuck, find_stuck
 from tests.e2e.cli_process import nightlatch
 from tests.e2e.telling import to
 from tests.house import PATIENCE_SECONDS, House
 from tests.workflows import phases
 from tests.workflows.hands import change_activity, pending
 from tests.workflows.phases import Case
-from tests.workflows.stories import A_MINUTE, assert_proved_gone, close, hold
+from tests.workflows.stories import A_MINUTE, assert_proved_gone, close, hold, late_ones
 from workflows.options import STUCK_AFTER
 
 A_SECOND, PUT_OFF = timedelta(seconds=1), timedelta(minutes=10)
-
-
-async def late_ones(house: House, *, after: timedelta = timedelta(0)) -> list[Stuck]:
-    """Those of this house, as somebody finds them who asks that much later."""
-    found = await find_stuck(house.client, datetime.now(UTC) + after)
-    return [stuck for stuck in found if stuck.lease_id == house.lease_id()]
 
 
 async def until_shown(house: House, state: str) -> None:

@@ -1,7 +1,7 @@
 """The last rung: an account whose access cannot be taken away in time is suspended, where its target says so; never earlier."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from temporalio.api.enums.v1 import PendingActivityState
@@ -10,14 +10,13 @@ from domain.catalogue import TargetMode
 from domain.errors import ForbiddenError, RateLimitedError
 from domain.lease_messages import SuspendResult
 from domain.witness import SUSPEND
-from starter.stuck_reading import find_stuck
 from tests.house import House
 from tests.workflows import phases
 from tests.workflows.forging import complete, invented_receipt
 from tests.workflows.hands import change_activity, pending, pending_names
 from tests.workflows.phases import Case
 from tests.workflows.reconciling import reconcile
-from tests.workflows.stories import assert_proved_gone, close
+from tests.workflows.stories import assert_proved_gone, close, late_ones
 from workflows.options import STUCK_AFTER
 
 CANCEL_REQUESTED = PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
@@ -79,7 +78,7 @@ async def test_account_is_suspended_when_its_removal_is_too_late(house: House) -
         await house.jump(house.lease(), ROUNDING + A_SECOND)
         await house.told(case.ticket, "was suspended at")
         await house.until(lambda: any("was suspended" in alarm.summary for alarm in house.pager.told))
-        (stuck,) = await find_stuck(house.client, datetime.now(UTC) + 2 * SUSPEND_AFTER)
+        (stuck,) = await late_ones(house, after=2 * SUSPEND_AFTER)
         assert stuck.rung == "suspension"
         await house.jump(house.lease(), SUSPEND_AFTER)
         await give_way(house, case)
@@ -143,7 +142,7 @@ async def test_account_that_cannot_be_suspended_holds_no_removal_up(house: House
         case = await refused(house)
         await house.jump(house.lease(), SUSPEND_AFTER)
         await pending(house.lease(), "suspend_subject", attempt=2)
-        (stuck,) = await find_stuck(house.client, datetime.now(UTC) + 2 * SUSPEND_AFTER)
+        (stuck,) = await late_ones(house, after=2 * SUSPEND_AFTER)
         assert (stuck.rung, "suspend_subject: Forbidden: 403" in stuck.problem) == ("suspension", True)
         await give_way(house, case)
     assert house.ledger("suspended") == []
