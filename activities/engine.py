@@ -1,6 +1,7 @@
 """Activities that ask the engine itself about leases: who holds an id, and how a lease that is not our child ended."""
 
 from datetime import UTC, timedelta
+from typing import Any
 
 from temporalio import activity
 from temporalio.api.enums.v1 import PendingActivityState
@@ -47,6 +48,19 @@ def memo_of(order: LeaseOrder, warrant: Signed | None = None) -> dict[str, str |
     return memo if warrant is None else {**memo, MEMO_WARRANT: warrant}
 
 
+def attributes_of(order: LeaseOrder, subject: str, *more: SearchAttributePair[Any]) -> TypedSearchAttributes:
+    """By what a lease is found from its start. `subject`: the person, or the account where nobody knows the person."""
+    target = [order.grantee.target_name, str(order.grantee.target)]
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(SearchAttributeKey.for_keyword(TICKET), order.ticket.key),
+            SearchAttributePair(SearchAttributeKey.for_keyword(SUBJECT), subject),
+            SearchAttributePair(SearchAttributeKey.for_keyword_list(TARGET), target),
+            *more,
+        ]
+    )
+
+
 async def start_to_end(
     client: Client, order: LeaseOrder, conflict: WorkflowIDConflictPolicy, warrant: Signed | None = None
 ) -> None:
@@ -72,15 +86,7 @@ async def start_to_end(
         static_summary=f"{lease_id.subject.user_id} out of {order.grantee.target_name}: {order.why or 'to be ended'}"[
             :200
         ],
-        search_attributes=TypedSearchAttributes(
-            [
-                SearchAttributePair(SearchAttributeKey.for_keyword(TICKET), order.ticket.key),
-                SearchAttributePair(SearchAttributeKey.for_keyword(SUBJECT), lease_id.subject.user_id),
-                SearchAttributePair(
-                    SearchAttributeKey.for_keyword_list(TARGET), [order.grantee.target_name, str(lease_id.target)]
-                ),
-            ]
-        ),
+        search_attributes=attributes_of(order, lease_id.subject.user_id),
     )
 
 

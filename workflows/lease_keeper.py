@@ -9,22 +9,19 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import (
     RawValue,
-    SearchAttributeKey,
     SearchAttributePair,
-    TypedSearchAttributes,
     WorkflowIDReusePolicy,
 )
 from temporalio.exceptions import ActivityError, ChildWorkflowError, WorkflowAlreadyStartedError
 
 from activities.callers import LEASE_TYPE
-from activities.engine import EngineActivities, memo_of
+from activities.engine import EXPIRES_AT_KEY, STATE_KEY, EngineActivities, attributes_of, memo_of
 from domain.errors import SignatureRefusedError
 from domain.forgetting import verify_forgetting
 from domain.lease import LeaseState, Sent
 from domain.lease_messages import ExtensionCommit, ExtensionOffer, LeaseNews, LeaseOrder, LeaseOutcome
 from domain.messages import Hint, HolderInput, HolderResult, LeaseLine
 from domain.queues import Queue
-from domain.search import EXPIRES_AT, STATE, SUBJECT, TARGET, TICKET
 from domain.signed import Signed
 from domain.warrant import WarrantKind
 from domain.witness import Receipt, read_observation, verify_proof
@@ -194,7 +191,12 @@ class LeaseKeeper:
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 static_summary=words.lease_summary(order, self._subject),
                 memo=memo_of(order),
-                search_attributes=self._search_attributes(order),
+                search_attributes=attributes_of(
+                    order,
+                    self._subject,
+                    SearchAttributePair(STATE_KEY, LeaseState.LOOKING),
+                    SearchAttributePair(EXPIRES_AT_KEY, order.expires_at),
+                ),
             )
         except WorkflowAlreadyStartedError:
             return await self._with_the_holder(order)
@@ -310,20 +312,6 @@ class LeaseKeeper:
             return None
         is_new = self.followed or receipt.acknowledged_at >= self._began_at
         return receipt if is_new and receipt.action in set(WarrantKind) else None
-
-    def _search_attributes(self, order: LeaseOrder) -> TypedSearchAttributes:
-        return TypedSearchAttributes(
-            [
-                SearchAttributePair(SearchAttributeKey.for_keyword(TICKET), order.ticket.key),
-                SearchAttributePair(SearchAttributeKey.for_keyword(SUBJECT), self._subject),
-                SearchAttributePair(
-                    SearchAttributeKey.for_keyword_list(TARGET),
-                    [order.grantee.target_name, str(order.grantee.target)],
-                ),
-                SearchAttributePair(SearchAttributeKey.for_keyword(STATE), LeaseState.LOOKING),
-                SearchAttributePair(SearchAttributeKey.for_datetime(EXPIRES_AT), order.expires_at),
-            ]
-        )
 
 
 def _is_leaving(holder: HolderResult) -> bool:
