@@ -72,6 +72,8 @@ _SENTENCES: Mapping[str, Callable[[Facts], str]] = {
     ),
     "forget_refused": lambda facts: f"not given up, as was asked for on {facts['asked_on']}: {facts['why']}",
     "stuck": lambda _: "the removal is late, and goes on being tried",
-    "suspended": lambda _: "the whole account was suspended, because its access could not be taken away in time",
+    "suspended": lambda _: (
+        "the whole account was suspended: its access, or the sessions that came of it, could not be ended in time"
+    ),
     "closed": lambda facts: f"{str(facts['outcome']).replace('_', ' ')}: {facts['why']}",
 }

@@ -32,7 +32,7 @@ class Suspension:
     def __init__(self, book: LeaseBook, page: Callable[[str, datetime], Awaitable[None]]) -> None:
         self._book = book
         self._page = page
-        self._due_at = workflow.now()
+        self._due_at: datetime
         self._unwanted = False
         self._task: asyncio.Task[None] | None = None
         self.is_done = False

@@ -129,8 +129,9 @@ def suspension_warning(at: datetime) -> str:
 
 def suspended_comment(order: LeaseOrder, at: datetime) -> str:
     return (
-        f"The account {order.grantee.subject.user_id} at {order.grantee.subject.instance} was suspended at {minute(at)}: "
-        f"its access to {order.grantee.target_name} could not be taken away in time. That goes on being tried.\n\n{RESTORE}"
+        f"The account {order.grantee.subject.user_id} at {order.grantee.subject.instance} was suspended at {minute(at)}: its "
+        f"access to {order.grantee.target_name}, or the sessions that came of it, could not be ended in time. That goes on "
+        f"being tried.\n\n{RESTORE}"
     )
 
 
