@@ -106,12 +106,10 @@ class Crew:
     def log(self, name: str) -> Path:
         return self.stack.home.log(f"{self.name}-{name}")
 
-    async def said(self, name: str, *words: str, after: int = 0) -> None:
-        """Return when a line of that worker's log, behind its first `after` characters, holds all the words."""
+    async def said(self, name: str, *words: str) -> None:
+        """Return when a line of that worker's log holds all the words."""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while not any(
-                all(word in line for word in words) for line in self.log(name).read_text()[after:].splitlines()
-            ):
+            while not any(all(word in line for word in words) for line in self.log(name).read_text().splitlines()):
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def ended(self, part: Part) -> None:
@@ -144,10 +142,12 @@ class Crew:
     async def end(self, ticket: TicketRef) -> None:
         await hint(self.client, ticket, "revoke")
 
-    async def hold(self, name: str, vendor: str, method: str, path: str, when: str) -> None:
-        """Hold the next such call at the vendor, before or after it takes effect."""
+    async def hold(
+        self, name: str, vendor: str, method: str, path: str, when: str, *, caller: str | None = None
+    ) -> None:
+        """Hold the next such call at the vendor, before or after it takes effect; of anybody's, unless `caller` is named."""
         fault = {"kind": "hold", "name": name, "when": when}
-        await self.stack.sandbox.arm(vendor, fault, method=method, path=path, times=1)
+        await self.stack.sandbox.arm(vendor, fault, method=method, path=path, caller=caller, times=1)
 
     async def hold_write(self, name: str, method: str, person: str, when: str) -> None:
         """Hold the next change of a person's membership."""
