@@ -215,7 +215,7 @@ async def test_extension_that_was_armed_while_nobody_worked_is_too_late(house: H
     """The answer came in time and the lease woke after its end: by its own clock there is nothing left to prolong."""
     async with house.working([Queue.REQUESTS, Queue.TICKETS, Queue.GRANTS]):
         async with house.working([Queue.LEASES], cache=0):
-            ticket, handle = await hold(house, "3s")
+            ticket, handle = await hold(house, "10s")
             lease = house.lease()
             end = (await lease.query(LeaseWorkflow.status)).expires_at
             assert end is not None
