@@ -7,10 +7,10 @@ import pytest
 
 from tests.chaos.field import Field, open_field
 from tests.chaos.herd import Herd, Outcome
-from tests.chaos.kill_points import CallPoint, Point, TaskPoint, call_points, representatives, task_points
+from tests.chaos.kill_points import CallPoint, Point, TaskPoint, representatives
 from tests.chaos.oracle import judge
-from tests.chaos.request_case import placeholders, play
-from tests.chaos.self_kill import Task
+from tests.chaos.request_case import play
+from tests.chaos.watched import watched_points
 from tests.figures import Measured
 
 pytestmark = pytest.mark.timeout(1800)
@@ -30,13 +30,7 @@ async def ground(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fiel
 @pytest.fixture(scope="module")
 async def points(ground: Field) -> list[Point]:
     """Where a worker can be killed that serves one request which is asked, approved, granted, extended, and ends in its time."""
-    seat, narration = await ground.seat(), ground.home.folder / "narration"
-    played = await play(seat, None, str(narration))
-    assert await judge(played) is not None
-    calls = await ground.sandbox.requests(seat.name)
-    tasks = [Task.model_validate_json(line) for line in narration.read_text().splitlines()]
-    await seat.leave()
-    return [*call_points(calls, placeholders(seat, played.ticket)), *task_points(tasks)]
+    return await watched_points(ground)
 
 
 @pytest.fixture(scope="module")

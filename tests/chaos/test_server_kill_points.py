@@ -14,12 +14,11 @@ import pytest
 
 from tests.chaos.field import Field, open_field
 from tests.chaos.herd import Herd, Outcome
-from tests.chaos.kill_points import CallPoint, Point, TaskPoint, call_points, task_points
+from tests.chaos.kill_points import CallPoint, Point, TaskPoint
 from tests.chaos.oracle import judge
-from tests.chaos.request_case import placeholders, play
-from tests.chaos.self_kill import Task
 from tests.chaos.server_round import LEASE, RESTART_BOUND, Strikes, play_in_round, striking
 from tests.chaos.server_storm import Storm
+from tests.chaos.watched import watched_points
 from tests.engine import SMALL_QUEUES, FileServer, running_file_server
 from tests.figures import Measured
 
@@ -90,13 +89,7 @@ async def storms(tmp_path_factory: pytest.TempPathFactory, ground: Field) -> Asy
 @pytest.fixture(scope="module")
 async def points(ground: Field) -> list[Point]:
     """Where a request goes that is left alone."""
-    seat, narration = await ground.seat(), ground.home.folder / "narration"
-    played = await play(seat, None, str(narration), LEASE)
-    assert await judge(played) is not None
-    calls = await ground.sandbox.requests(seat.name)
-    tasks = [Task.model_validate_json(line) for line in narration.read_text().splitlines()]
-    await seat.leave()
-    return [*call_points(calls, placeholders(seat, played.ticket)), *task_points(tasks)]
+    return await watched_points(ground, LEASE)
 
 
 @pytest.fixture(scope="module")
