@@ -29,6 +29,7 @@ SIGNERS: dict[Queue, tuple[KeyRole, ...]] = {
     Queue.LEASES: (KeyRole.WITNESS,),
     Queue.GRANTS: (KeyRole.WITNESS,),
     Queue.TICKETS: (KeyRole.JUDGE, KeyRole.SCRIBE),
+    Queue.APPROVALS: (KeyRole.JUDGE, KeyRole.SCRIBE),
     Queue.RECONCILE: (),
 }
 """In which roles the activities of a queue sign."""
@@ -135,8 +136,8 @@ class Activities:
                 keys=keys.trusted,
             )
             by_queue[Queue.TICKETS] += [forgetting.judge_forgetting]
-            by_queue[Queue.TICKETS] += [judge.open_request, judge.judge_request, judge.judge_wishes]
-            by_queue[Queue.TICKETS] += [judge.find_armed]
+            by_queue[Queue.TICKETS] += [judge.open_request, judge.judge_wishes, judge.find_armed]
+            by_queue[Queue.APPROVALS] += [judge.judge_request]
             by_queue[Queue.TICKETS] += [arming.arm_lease, arming.arm_extension, arming.void_extension]
             by_queue[Queue.TICKETS] += [scribe.record_evidence, engine.describe_holder, engine.follow_lease]
             by_queue[Queue.TICKETS] += [engine.replace_holder, PagingActivities(pager).page_people]

@@ -11,7 +11,7 @@ from bench.scale import Scale
 from bench.sides import Nightlatch
 from bench.yard import Yard, open_yard
 from domain.catalogue import TargetMode
-from domain.queues import Queue
+from domain.queues import Queue, all_but
 from tests.workflows.counting import Tally
 from tests.workflows.reconciling import reconcile
 
@@ -28,7 +28,7 @@ async def run(scale: Scale, _counted: Tally) -> tuple[list[Row], list[Run]]:
     async with open_yard(people=scale.holders) as yard:
         yard.desk.house.watch("admin", TargetMode.ENFORCE)
         side, have = Nightlatch(yard), 0
-        async with side.process(*(queue for queue in Queue if queue is not Queue.RECONCILE)):
+        async with side.process(*all_but(Queue.RECONCILE)):
             for share in SHARES:
                 wanted = int(scale.holders * share)
                 await _grant(side, range(have, wanted))

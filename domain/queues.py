@@ -6,6 +6,7 @@ from enum import StrEnum
 class Queue(StrEnum):
     """REQUESTS: request workflows. LEASES: lease workflows, revoke, verify. GRANTS: what adds. TICKETS: judge, evidence.
 
+    APPROVALS: is it approved? All that adds access comes after that answer, and it is paced, so that removals find room.
     RECONCILE: the look from outside. It reads vendors and starts what takes away; it signs nothing.
     """
 
@@ -13,7 +14,12 @@ class Queue(StrEnum):
     LEASES = "leases"
     GRANTS = "grants"
     TICKETS = "tickets"
+    APPROVALS = "approvals"
     RECONCILE = "reconcile"
+
+
+def all_but(*away: Queue) -> list[Queue]:
+    return [queue for queue in Queue if queue not in away]
 
 
 def queue_name(prefix: str, queue: Queue) -> str:

@@ -134,7 +134,7 @@ class Approving:
             ask(
                 JudgeActivities.judge_request,
                 JudgeInput(ticket=self._ticket, asked=self._asked),
-                **options.judging("has it been approved?", self.opened.lapse_after),
+                **options.admitting("has it been approved?", self.opened.lapse_after),
             )
         )
 

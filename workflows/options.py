@@ -77,6 +77,11 @@ def judging(summary: str, budget: timedelta) -> ActivityOptions:
     return _tickets(summary) | {"schedule_to_close_timeout": budget, "retry_policy": _patient()}
 
 
+def admitting(summary: str, budget: timedelta) -> ActivityOptions:
+    """As `judging`, at the pace of the queue of approvals: the grant comes after it, with all that goes with one."""
+    return judging(summary, budget) | {"task_queue": sibling(Queue.APPROVALS)}
+
+
 def writing(summary: str) -> ActivityOptions:
     """Evidence: unlimited like a revocation, slower between attempts, awaited by no removal."""
     return _tickets(summary) | {"retry_policy": RetryPolicy(maximum_interval=timedelta(seconds=15))}

@@ -19,6 +19,7 @@ WORKFLOWS: dict[Queue, list[type[Any]]] = {
     Queue.LEASES: [LeaseWorkflow],
     Queue.GRANTS: [],
     Queue.TICKETS: [],
+    Queue.APPROVALS: [],
     Queue.RECONCILE: [ReconcileWorkflow],
 }
 
@@ -34,6 +35,13 @@ HEARTBEAT_EVERY = timedelta(seconds=1.5)
 POLLS = 2
 """Open polls of a queue: what a process takes in while it is frozen costs the engine's timeouts, one task after another, before
 a healthy process gets it (seen with the SDK's five: removals 46 s late). Two is the least with a cache: one is for its own queue."""
+
+APPROVALS_PER_SECOND = 5.0
+"""How many approvals a process judges: a grant and its paper come after each, a tenth of two cores. What is over waits, so that
+removals find room however many are approved at once (ADR 14)."""
+
+REQUESTS_AT_ONCE = 4
+"""Request workflows that compute at the same time in one process: their threads share it with those of the leases."""
 
 THINKING_SECONDS = 60
 """How long a workflow may compute in one task before the SDK takes it for deadlocked. The SDK's own two seconds are passed on
@@ -58,6 +66,8 @@ def make_workers(
             activities=functions,
             workflow_runner=workflow_runner(),
             max_cached_workflows=max_cached_workflows,
+            max_concurrent_workflow_tasks=REQUESTS_AT_ONCE if queue is Queue.REQUESTS else None,
+            max_activities_per_second=APPROVALS_PER_SECOND if queue is Queue.APPROVALS else None,
             max_concurrent_workflow_task_polls=POLLS,
             max_concurrent_activity_task_polls=POLLS,
             sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,

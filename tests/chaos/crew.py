@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -79,7 +79,7 @@ class Crew:
         self,
         name: str,
         *command: str,
-        queues: tuple[Queue, ...] = tuple(Queue),
+        queues: Sequence[Queue] = tuple(Queue),
         log: Path | None = None,
         more: Mapping[str, str] | None = None,
     ) -> Part:

@@ -17,7 +17,7 @@ from activities.bundle import Keys
 from activities.settings import load_settings
 from domain.canonical import KeyRing, KeyRole, SigningKey
 from domain.messages import ExtendInput
-from domain.queues import Queue
+from domain.queues import Queue, all_but
 from tests.engine import start_skipping_server
 from tests.house import PATIENCE_SECONDS, House, build_house
 from tests.real_stack import RealStack
@@ -69,8 +69,8 @@ async def test_whole_life_of_two_targets_whatever_is_cached(house: House, cache:
 async def test_judge_of_another_house_gets_nothing_granted(house: House) -> None:
     """Whoever asks and arms with other keys is believed by nobody who holds the credential: the lease gets no further than a look."""
     stranger = replace(house, keys=keys_of_another_house())
-    ours = [queue for queue in Queue if queue is not Queue.TICKETS]
-    async with house.working(ours), stranger.working([Queue.TICKETS]):
+    judging = (Queue.TICKETS, Queue.APPROVALS)
+    async with house.working(all_but(*judging)), stranger.working(judging):
         await house.approved()
         await house.until(lambda: "looked" in {entry.action for entry in house.provider.ledger})
         await _until_traced(house)

@@ -12,7 +12,7 @@ from temporalio.workflow import NondeterminismError, _Definition
 
 from domain.errors import RetryableError
 from domain.ids import TicketRef
-from domain.queues import Queue
+from domain.queues import Queue, all_but
 from domain.values import parse_instant
 from tests.house import House
 from tests.replay.edited import EditedLeaseWorkflow
@@ -35,7 +35,7 @@ from workflows.lease import LeaseWorkflow
 from workflows.service import WORKFLOWS, make_workers
 
 AN_HOUR = timedelta(hours=1, seconds=1)
-OTHERS = [queue for queue in Queue if queue is not Queue.LEASES]
+OTHERS = all_but(Queue.LEASES)
 FAILED_TASK = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
 
 
@@ -134,7 +134,7 @@ async def test_bad_build_is_caught_by_the_open_runs_before_it_is_deployed(house:
 
 
 @pytest.mark.parametrize(
-    "newer", [{Queue.REQUESTS, Queue.TICKETS}, {Queue.LEASES, Queue.GRANTS}], ids=["request", "lease"]
+    "newer", [{Queue.REQUESTS, Queue.APPROVALS, Queue.TICKETS}, {Queue.LEASES, Queue.GRANTS}], ids=["request", "lease"]
 )
 async def test_messages_that_grew_are_read_by_the_build_before(house: House, newer: set[Queue]) -> None:
     """While half of the processes are of a newer build, whatever they say bears fields that the others do not know: the order,

@@ -14,7 +14,7 @@ from domain.extension import ExtensionVerdict
 from domain.ids import TicketRef, request_workflow_id
 from domain.ledger import ends_in_force
 from domain.messages import ExtendInput
-from domain.queues import Queue
+from domain.queues import Queue, all_but
 from tests.house import House
 from tests.workflows.stories import PROMPTLY, Handle, hold
 from workflows.access_request import AccessRequestWorkflow
@@ -164,7 +164,7 @@ async def test_extend_that_arrived_in_time_and_is_settled_too_late_is_void(jumpi
 async def test_extend_that_nobody_commits_leaves_the_old_end(jumping_house: House) -> None:
     """A target that has prolonged waits for the word that all have; the request is away, and the lease ends at its time."""
     house = jumping_house
-    async with house.working([Queue.LEASES, Queue.GRANTS, Queue.TICKETS]):
+    async with house.working(all_but(Queue.REQUESTS)):
         async with house.working([Queue.REQUESTS]):
             ticket, handle = await hold(house)
             (first_end,) = ends(house, ticket)

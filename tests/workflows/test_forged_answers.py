@@ -17,7 +17,7 @@ from domain.ids import TicketRef
 from domain.lease_messages import ArmResult, GrantResult
 from domain.messages import JudgeResult, OpenResult, WishesResult
 from domain.paper import EvidenceResult
-from domain.queues import Queue, queue_name
+from domain.queues import Queue, all_but, queue_name
 from domain.witness import Presence
 from tests.fakes.script import Gate
 from tests.house import PATIENCE_SECONDS, House
@@ -169,7 +169,7 @@ async def test_evidence_that_somebody_says_was_written_is_written_all_the_same(h
 async def test_outcome_that_cannot_be_read_does_not_stop_the_request(jumping_house: House) -> None:
     """A rogue worker ends a lease with words that are no outcome: the request starts one that ends the access."""
     house = jumping_house
-    async with house.working([queue for queue in Queue if queue is not Queue.LEASES], cache=0):
+    async with house.working(all_but(Queue.LEASES), cache=0):
         async with rogue(house, {"sent": "two of everything"}):
             ticket, handle = await house.approved()
             await until_event(handle, EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED)

@@ -16,7 +16,7 @@ from domain.canonical import Signature
 from domain.ids import TicketRef
 from domain.lease import LeaseState
 from domain.lease_messages import LeaseNews
-from domain.queues import Queue
+from domain.queues import Queue, all_but
 from domain.signed import Signed
 from tests.figures import Measured
 from tests.house import House
@@ -65,7 +65,7 @@ async def flood(house: House, handle: WorkflowHandle[Any, Any], name: str, part:
 @asynccontextmanager
 async def held_while(house: House, away: Queue) -> AsyncIterator[tuple[TicketRef, Handle]]:
     """An active request of an hour, and every worker but that of one queue."""
-    async with house.working([queue for queue in Queue if queue is not away]):
+    async with house.working(all_but(away)):
         async with house.working([away]):
             ticket, handle = await hold(house)
             await house.settled(handle)

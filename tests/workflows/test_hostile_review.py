@@ -11,7 +11,7 @@ from temporalio.worker import Worker
 from domain.evidence import RecordKind
 from domain.lease_messages import ArmInput
 from domain.paper import EvidenceInput, Fact, TicketFields
-from domain.queues import Queue, queue_name
+from domain.queues import Queue, all_but, queue_name
 from tests.house import House
 from tests.workflows.forging import approved_unheard, digest_on, run_hostile, start_lease
 from tests.workflows.hostile import HostileWorkflow, Order, SquattingWorkflow
@@ -108,7 +108,7 @@ async def test_stranger_under_the_id_of_a_lease_is_ousted_and_the_access_ends(ju
 
 async def test_stranger_under_the_id_of_a_lease_is_given_no_warrant(house: House) -> None:
     """An approval that stands is no warrant for code that would never revoke: the engine says who is asking."""
-    async with house.working([Queue.REQUESTS, Queue.TICKETS, Queue.GRANTS]), strangers(house) as queue:
+    async with house.working(all_but(Queue.LEASES)), strangers(house) as queue:
         ticket = await approved_unheard(house)
         order = house.order(ticket, lasts=timedelta(minutes=50)).model_copy(
             update={"terms_digest": digest_on(house, ticket)}

@@ -17,7 +17,7 @@ from domain.ids import TicketRef, request_workflow_id
 from domain.lease import EndReason, LeaseState, Sent
 from domain.lease_messages import LeaseNews, LeaseOutcome
 from domain.messages import ExtendInput, FollowResult
-from domain.queues import Queue, queue_name
+from domain.queues import Queue, all_but, queue_name
 from tests.house import House
 from tests.workflows import hands
 from tests.workflows.forging import FOR_EVER, approved_unheard, complete, invented_receipt
@@ -271,7 +271,7 @@ async def test_wishes_that_were_judged_by_nobody_are_refused(jumping_house: Hous
 async def test_wish_that_was_granted_when_every_lease_was_over_extends_nothing(house: House) -> None:
     """Judged in time, but heard of together with the end of the lease: the ticket says that it came to nothing."""
     gate = employ(house).hold("judge_wishes", "after")
-    async with house.working([Queue.LEASES, Queue.GRANTS, Queue.TICKETS]):
+    async with house.working(all_but(Queue.REQUESTS)):
         async with house.working([Queue.REQUESTS]):
             ticket, handle = await hold(house)
             house.tickets.comment_as(ticket, "/extend 30m", "alice")
@@ -294,7 +294,7 @@ async def test_process_without_the_key_of_witnesses_serves_no_queue_that_adds(ho
     house.keys = Keys(house.keys.trusted, judge=house.keys.judge, scribe=house.keys.scribe)
     workers = make_workers(house.client, house.prefix, house.activities(), Queue)
     served = {worker.task_queue for worker in workers}
-    assert served == {queue_name(house.prefix, queue) for queue in Queue if queue is not Queue.GRANTS}
+    assert served == {queue_name(house.prefix, queue) for queue in all_but(Queue.GRANTS)}
 
 
 async def ask_about(handle: Handle, wish_id: str) -> ExtensionVerdict:

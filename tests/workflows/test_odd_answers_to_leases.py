@@ -25,7 +25,7 @@ from domain.lease_messages import (
     RevokeResult,
     SessionsResult,
 )
-from domain.queues import Queue
+from domain.queues import Queue, all_but
 from domain.signed import Signed
 from domain.values import whole_millis
 from domain.witness import Observation, Presence, Receipt, SessionsEnded
@@ -213,7 +213,7 @@ async def test_extension_that_a_vendor_may_have_taken_ends_the_lease(jumping_hou
 
 async def test_extension_that_was_armed_while_nobody_worked_is_too_late(house: House) -> None:
     """The answer came in time and the lease woke after its end: by its own clock there is nothing left to prolong."""
-    async with house.working([Queue.REQUESTS, Queue.TICKETS, Queue.GRANTS]):
+    async with house.working(all_but(Queue.LEASES)):
         async with house.working([Queue.LEASES], cache=0):
             ticket, handle = await hold(house, "10s")
             lease = house.lease()

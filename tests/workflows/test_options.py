@@ -25,13 +25,14 @@ from domain.errors import (
     SignatureRefusedError,
     VendorErrorKind,
 )
+from domain.queues import Queue, queue_name
 from domain.warrant import GRANT_WINDOW
 from tests.activities.office import Office
 from tests.house import House
 from tests.workflows.probes import OptionsProbe, ShownOptions
 from workflows import options
 from workflows.sandbox import workflow_runner
-from workflows.service import GRACE
+from workflows.service import APPROVALS_PER_SECOND, GRACE, make_workers
 
 FAILURES = [
     RateLimitedError("429", delay=timedelta(seconds=3)),
@@ -142,3 +143,15 @@ async def test_no_failure_ends_a_removal(name: str, calls: tuple[str, ...], erro
 def test_family_of_failures_is_complete() -> None:
     """The list above names every kind that an adapter may raise."""
     assert {error.kind for error in FAILURES if hasattr(error, "kind")} == set(VendorErrorKind)
+
+
+async def test_only_what_grants_come_after_is_paced(house: House) -> None:
+    """However many are approved at once, nothing that takes away or tells of it waits for a turn (ADR 14)."""
+    activities = house.activities()
+    assert [function.__name__ for function in activities.by_queue[Queue.APPROVALS]] == ["judge_request"]
+    workers = {
+        worker.task_queue: worker.config() for worker in make_workers(house.client, house.prefix, activities, Queue)
+    }
+    assert {queue: workers[queue_name(house.prefix, queue)].get("max_activities_per_second") for queue in Queue} == {
+        queue: APPROVALS_PER_SECOND if queue is Queue.APPROVALS else None for queue in Queue
+    }

@@ -10,7 +10,7 @@ from activities.engine import MEMO_END_ONLY
 from domain.catalogue import StandingException, TargetMode
 from domain.drift import DriftKind
 from domain.errors import RetryableError
-from domain.queues import Queue
+from domain.queues import Queue, all_but
 from domain.watch import ReconcileReport
 from tests.house import House
 from tests.replay.edited import EditedLeaseWorkflow
@@ -150,7 +150,7 @@ async def test_what_we_granted_stays_ours_under_every_lease_that_ends_it(jumping
         await house.settled(house.lease())
     await hands.terminate(house, handle.id)
     await hands.terminate(house, house.lease_id())
-    async with house.working([queue for queue in Queue if queue is not Queue.LEASES]):
+    async with house.working(all_but(Queue.LEASES)):
         assert found(await reconcile(house)) == [DriftKind.ORPHAN]
         await hands.terminate(house, house.lease_id())
         report = await reconcile(house)
@@ -180,7 +180,7 @@ async def test_request_and_lease_deleted_together_are_ended_where_the_target_is_
 async def test_leases_that_cannot_move_are_replaced(house: House) -> None:
     """Its revoke paused, its revoke sent to a queue that nobody serves, its history unreadable for the build that is deployed:
     past its time, each is replaced in one step by a lease that takes away, with the same bad build."""
-    others = [queue for queue in Queue if queue is not Queue.LEASES]
+    others = all_but(Queue.LEASES)
     async with house.working(others, cache=0):
         async with house.working([Queue.LEASES], cache=0):
             _, request = await hold(house, entitlement="pair")

@@ -2,7 +2,7 @@
 
 from contextlib import AsyncExitStack
 
-from domain.queues import Queue
+from domain.queues import Queue, all_but
 from domain.values import parse_instant
 from starter.requests import Delivery, hint
 from tests.house import House
@@ -11,7 +11,7 @@ from tests.workflows.stories import PROMPTLY
 
 async def test_revoke_reaches_a_lease_whose_request_cannot_move(house: House) -> None:
     """With nobody to run requests, a revoke sent by the bridge still ends the access at once."""
-    async with AsyncExitStack() as running, house.working([Queue.LEASES, Queue.GRANTS, Queue.TICKETS]):
+    async with AsyncExitStack() as running, house.working(all_but(Queue.REQUESTS)):
         await running.enter_async_context(house.working([Queue.REQUESTS]))
         ticket, handle = await house.approved("1h")
         await house.until(house.is_member)

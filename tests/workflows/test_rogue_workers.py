@@ -10,7 +10,7 @@ from temporalio.worker import Worker
 
 from domain.lease import EndReason, Sent
 from domain.lease_messages import LeaseOutcome
-from domain.queues import Queue
+from domain.queues import Queue, all_but
 from domain.signed import Signed
 from domain.witness import Observation, Presence
 from tests.house import House
@@ -58,7 +58,7 @@ def rogue(house: House, outcome: LeaseOutcome) -> Worker:
 async def test_outcome_invented_by_a_rogue_worker_does_not_close_a_ticket(jumping_house: House, invention: str) -> None:
     """A request whose lease ended with words alone starts one that ends, and closes when a witness has proved it gone."""
     house = jumping_house
-    async with house.working([queue for queue in Queue if queue is not Queue.LEASES], cache=0):
+    async with house.working(all_but(Queue.LEASES), cache=0):
         async with rogue(house, inventions(house)[invention]):
             ticket, handle = await house.approved()
             await until_event(handle, EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_COMPLETED)
@@ -73,7 +73,7 @@ async def test_outcome_invented_by_a_rogue_worker_does_not_close_a_ticket(jumpin
 async def test_build_that_cannot_replay_ends_no_lease_and_the_one_after_it_revokes(jumping_house: House) -> None:
     """A failed replay fails a workflow task and never the workflow: the lease stands still, and is taken up where it stood."""
     house = jumping_house
-    async with house.working([queue for queue in Queue if queue is not Queue.LEASES], cache=0):
+    async with house.working(all_but(Queue.LEASES), cache=0):
         async with house.working([Queue.LEASES], cache=0):
             ticket, handle = await hold(house)
             await house.settled(house.lease())
