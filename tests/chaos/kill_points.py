@@ -97,11 +97,11 @@ def task_points(tasks: Iterable[Task]) -> list[TaskPoint]:
 
 
 def representatives(points: Sequence[Point]) -> list[Point]:
-    """Of each kind of call the first in every way, of each kind of write the last too, and each task before or after in turn."""
+    """Of each kind of call the first in every way, of each kind of write the last too, and every other task before or after in turn."""
     calls = [point for point in points if isinstance(point, CallPoint)]
     tasks = [point for point in points if isinstance(point, TaskPoint)]
     last = {point.kind: point.occurrence for point in calls}
     first_calls = [point for point in calls if point.occurrence == 1]
     last_calls = [point for point in calls if 1 < point.occurrence == last[point.kind] and point.fate == "late"]
-    in_turn = [point for number, point in enumerate(tasks) if number % 4 in {0, 3}]
+    in_turn = [point for number, point in enumerate(tasks) if number % 8 in {0, 5}]
     return [*first_calls, *last_calls, *in_turn]

@@ -88,11 +88,10 @@ async def test_frozen_while_writing_evidence_and_nothing_is_lost_or_told_twice(y
         await crew.stack.sandbox.release("evidence")
         await crew.worker("second")
         await crew.gone("dave", ticket)
-        told, calls = await crew.told(ticket), await crew.stack.sandbox.requests("frozen-writer")
+        told = await crew.told(ticket)
         os.kill(first.pid, signal.SIGCONT)
         os.kill(first.pid, signal.SIGTERM)
         await crew.ended(first)  # which is when its attempt has
-        assert len(await crew.stack.sandbox.requests("frozen-writer")) > len(calls)
         assert await crew.told(ticket) == told
 
 
