@@ -95,8 +95,13 @@ async def on_screen(*arguments: str, env: dict[str, str]) -> AsyncIterator[Scree
             await process.wait()
 
 
-LEADER = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-"""Takes the terminal for its session, as a shell would, so that Ctrl-C reaches the command."""
+LEADER = """
+import fcntl, os, signal, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""Takes the terminal for its session, as a shell would, so that Ctrl-C reaches the command: also from a suite in the background."""
 
 
 class Bridge:

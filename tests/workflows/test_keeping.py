@@ -108,7 +108,11 @@ async def test_lease_that_another_ticket_ended_is_over_by_that_proof(jumping_hou
     house = jumping_house
     async with house.working():
         ticket, handle = await hold(house)
+        gate = house.provider.hold("revoke")
         await put_ending_lease(house, other := house.ask())
+        await gate.reached()
+        await following(handle)
+        gate.release()
         await close(house, handle)
     assert_proved_gone(house, other)
     assert actions(house) == ONCE
