@@ -11,7 +11,8 @@ from bench.scale import Scale
 from bench.sides import Nightlatch
 from bench.yard import Yard, open_yard
 from domain.catalogue import TargetMode
-from domain.queues import Queue, all_but
+from domain.queues import Queue
+from tests.queues import all_but
 from tests.workflows.counting import Tally
 from tests.workflows.reconciling import reconcile
 

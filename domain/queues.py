@@ -18,10 +18,6 @@ class Queue(StrEnum):
     RECONCILE = "reconcile"
 
 
-def all_but(*away: Queue) -> list[Queue]:
-    return [queue for queue in Queue if queue not in away]
-
-
 def queue_name(prefix: str, queue: Queue) -> str:
     return f"{prefix}{queue}"
 

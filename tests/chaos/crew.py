@@ -48,6 +48,8 @@ PATIENCE_SECONDS = 200.0
 LOOK_SECONDS = 0.2
 """Many stories look at once: oftener, and their looking would be most of the load."""
 
+TOO_LATE = ("Completing activity as failed", "Activity not found on completion")
+
 ENTITLEMENT = """
 targets:
   {name}: {{kind: okta-group, instance: okta/prod, container_id: {group}, name: {name}}}
@@ -110,6 +112,14 @@ class Crew:
         """Return when a line of that worker's log holds all the words."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not any(all(word in line for word in words) for line in self.log(name).read_text().splitlines()):
+                await asyncio.sleep(LOOK_SECONDS)
+
+    async def went_on(self, name: str, caller: str, calls: int) -> None:
+        """Return when a thawed worker has made more than so many calls, or told that the attempt it was at came too late."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(await self.stack.sandbox.requests(caller)) == calls:
+                if any(words in self.log(name).read_text() for words in TOO_LATE):
+                    return
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def ended(self, part: Part) -> None:

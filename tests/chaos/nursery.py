@@ -21,11 +21,12 @@ from typing import NoReturn
 from temporalio.worker._worker import load_default_build_id
 
 import worker
-from domain.queues import Queue, all_but
+from domain.queues import Queue
 from starter import bridge
 from starter.leaving import leave
 from tests.chaos.bridge_steps import watch
 from tests.chaos.self_kill import Order, die_at, narrate, stand_at
+from tests.queues import all_but
 
 QUEUES = ",".join(all_but(Queue.RECONCILE))
 """A case is one request; what looks from outside is tried elsewhere, and dozens of its polls would only be load."""

@@ -13,10 +13,11 @@ import pytest
 
 from activities.records import judge_writer
 from domain.evidence import property_key
-from domain.queues import Queue, all_but
+from domain.queues import Queue
 from tests.chaos import wrong_clock
 from tests.chaos.blocked_worker import stands_still
 from tests.chaos.crew import Lags, Yard, open_yard, side_by_side
+from tests.queues import all_but
 from tests.real_stack import RealStack, instant
 
 pytestmark = pytest.mark.timeout(480)
@@ -88,8 +89,9 @@ async def test_frozen_while_writing_evidence_and_nothing_is_lost_or_told_twice(y
         await crew.stack.sandbox.release("evidence")
         await crew.worker("second")
         await crew.gone("dave", ticket)
-        told = await crew.told(ticket)
+        told, calls = await crew.told(ticket), await crew.stack.sandbox.requests("frozen-writer")
         os.kill(first.pid, signal.SIGCONT)
+        await crew.went_on("first", "frozen-writer", len(calls))
         os.kill(first.pid, signal.SIGTERM)
         await crew.ended(first)  # which is when its attempt has
         assert await crew.told(ticket) == told

@@ -17,9 +17,10 @@ from activities.bundle import Keys
 from activities.settings import load_settings
 from domain.canonical import KeyRing, KeyRole, SigningKey
 from domain.messages import ExtendInput
-from domain.queues import Queue, all_but
+from domain.queues import Queue
 from tests.engine import start_skipping_server
 from tests.house import PATIENCE_SECONDS, House, build_house
+from tests.queues import all_but
 from tests.real_stack import RealStack
 from tests.sandbox_process import REPOSITORY
 from tests.workflows.stories import actions, assert_proved_gone, close, hold

@@ -12,9 +12,10 @@ from temporalio.workflow import NondeterminismError, _Definition
 
 from domain.errors import RetryableError
 from domain.ids import TicketRef
-from domain.queues import Queue, all_but
+from domain.queues import Queue
 from domain.values import parse_instant
 from tests.house import House
+from tests.queues import all_but
 from tests.replay.edited import EditedLeaseWorkflow
 from tests.replay.gate import replay, replay_all
 from tests.replay.histories import patches

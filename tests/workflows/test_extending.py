@@ -14,8 +14,9 @@ from domain.extension import ExtensionVerdict
 from domain.ids import TicketRef, request_workflow_id
 from domain.ledger import ends_in_force
 from domain.messages import ExtendInput
-from domain.queues import Queue, all_but
+from domain.queues import Queue
 from tests.house import House
+from tests.queues import all_but
 from tests.workflows.stories import PROMPTLY, Handle, hold
 from workflows.access_request import AccessRequestWorkflow
 

@@ -17,10 +17,11 @@ from domain.ids import TicketRef
 from domain.lease_messages import ArmResult, GrantResult
 from domain.messages import JudgeResult, OpenResult, WishesResult
 from domain.paper import EvidenceResult
-from domain.queues import Queue, all_but, queue_name
+from domain.queues import Queue, queue_name
 from domain.witness import Presence
 from tests.fakes.script import Gate
 from tests.house import PATIENCE_SECONDS, House
+from tests.queues import all_but
 from tests.workflows import hands
 from tests.workflows.forging import FOR_EVER, complete, invented_look, invented_receipt, invented_warrant
 from tests.workflows.hostile import RogueLease, SquattingWorkflow

@@ -16,10 +16,11 @@ from domain.canonical import Signature
 from domain.ids import TicketRef
 from domain.lease import LeaseState
 from domain.lease_messages import LeaseNews
-from domain.queues import Queue, all_but
+from domain.queues import Queue
 from domain.signed import Signed
 from tests.figures import Measured
 from tests.house import House
+from tests.queues import all_but
 from tests.workflows.forging import FOR_EVER
 from tests.workflows.nonsense import TWO_MEGABYTES, json_of, plain, signal_raw
 from tests.workflows.stories import Handle, assert_proved_gone, close, hold

@@ -11,8 +11,9 @@ from temporalio.worker import Worker
 from domain.evidence import RecordKind
 from domain.lease_messages import ArmInput
 from domain.paper import EvidenceInput, Fact, TicketFields
-from domain.queues import Queue, all_but, queue_name
+from domain.queues import Queue, queue_name
 from tests.house import House
+from tests.queues import all_but
 from tests.workflows.forging import approved_unheard, digest_on, run_hostile, start_lease
 from tests.workflows.hostile import HostileWorkflow, Order, SquattingWorkflow
 from tests.workflows.stories import A_MINUTE, PROMPTLY, assert_proved_gone, close, hold, reset

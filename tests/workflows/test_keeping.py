@@ -17,8 +17,9 @@ from domain.ids import TicketRef, request_workflow_id
 from domain.lease import EndReason, LeaseState, Sent
 from domain.lease_messages import LeaseNews, LeaseOutcome
 from domain.messages import ExtendInput, FollowResult
-from domain.queues import Queue, all_but, queue_name
+from domain.queues import Queue, queue_name
 from tests.house import House
+from tests.queues import all_but
 from tests.workflows import hands
 from tests.workflows.forging import FOR_EVER, approved_unheard, complete, invented_receipt
 from tests.workflows.hostile import SquattingWorkflow

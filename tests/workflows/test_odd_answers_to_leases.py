@@ -25,11 +25,12 @@ from domain.lease_messages import (
     RevokeResult,
     SessionsResult,
 )
-from domain.queues import Queue, all_but
+from domain.queues import Queue
 from domain.signed import Signed
 from domain.values import whole_millis
 from domain.witness import Observation, Presence, Receipt, SessionsEnded
 from tests.house import APPROVED, House
+from tests.queues import all_but
 from tests.workflows.forging import (
     STRANGER,
     complete,

@@ -10,9 +10,10 @@ from activities.engine import MEMO_END_ONLY
 from domain.catalogue import StandingException, TargetMode
 from domain.drift import DriftKind
 from domain.errors import RetryableError
-from domain.queues import Queue, all_but
+from domain.queues import Queue
 from domain.watch import ReconcileReport
 from tests.house import House
+from tests.queues import all_but
 from tests.replay.edited import EditedLeaseWorkflow
 from tests.workflows import hands
 from tests.workflows.reconciling import reconcile

@@ -2,10 +2,11 @@
 
 from contextlib import AsyncExitStack
 
-from domain.queues import Queue, all_but
+from domain.queues import Queue
 from domain.values import parse_instant
 from starter.requests import Delivery, hint
 from tests.house import House
+from tests.queues import all_but
 from tests.workflows.stories import PROMPTLY
 
 

@@ -10,10 +10,11 @@ from temporalio.worker import Worker
 
 from domain.lease import EndReason, Sent
 from domain.lease_messages import LeaseOutcome
-from domain.queues import Queue, all_but
+from domain.queues import Queue
 from domain.signed import Signed
 from domain.witness import Observation, Presence
 from tests.house import House
+from tests.queues import all_but
 from tests.replay.edited import EditedLeaseWorkflow
 from tests.workflows.forging import invented_look
 from tests.workflows.hostile import RogueLease
