@@ -32,9 +32,9 @@ STORY = {
     "judge of the request": r"asked",
     "judge of the lease": r"(armed( extended( extension_void)?)?)?",
     "request": r"answered( active( extension_judged)?)? closed",
-    "lease": r"(granted )?ending removed (stuck )?proved sessions_ended|refused",
+    "lease": r"(granted )?ending removed proved sessions_ended|refused",
 }
-"""Every kind of record that this request can have, once and in this order. Its proof may be late; its removal has a bound."""
+"""Every kind of record that this request can have, once and in this order."""
 
 Line = dict[str, Any]
 Chains = dict[str, tuple[Record, ...]]

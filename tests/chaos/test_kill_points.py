@@ -1,4 +1,4 @@
-"""SIGKILL at every vendor call and around every workflow task of a request's life, found by watching one that is left alone."""
+"""SIGKILL at every vendor call and around every workflow task of a request's life, found by watching two that are left alone."""
 
 import os
 from collections.abc import AsyncIterator
