@@ -37,11 +37,12 @@ POLLS = 2
 a healthy process gets it (seen with the SDK's five: removals 46 s late). Two is the least with a cache: one is for its own queue."""
 
 APPROVALS_PER_SECOND = 5.0
-"""How many approvals a process judges: a grant and its paper come after each, a tenth of two cores. What is over waits, so that
-removals find room however many are approved at once (ADR 14)."""
+"""How many approvals a process judges: a grant and its paper come after each. What is over waits, so that removals find room
+however many are approved at once (ADR 14)."""
 
-REQUESTS_AT_ONCE = 4
-"""Request workflows that compute at the same time in one process: their threads share it with those of the leases."""
+REQUESTS_AT_ONCE = 16
+"""Request workflows that compute at the same time in one process, each in a thread: the leases' share the interpreter with them.
+More than a few, since a run that never came back would keep its thread."""
 
 THINKING_SECONDS = 60
 """How long a workflow may compute in one task before the SDK takes it for deadlocked. The SDK's own two seconds are passed on

@@ -32,7 +32,7 @@ from tests.house import House
 from tests.workflows.probes import OptionsProbe, ShownOptions
 from workflows import options
 from workflows.sandbox import workflow_runner
-from workflows.service import APPROVALS_PER_SECOND, GRACE, make_workers
+from workflows.service import APPROVALS_PER_SECOND, GRACE, REQUESTS_AT_ONCE, make_workers
 
 FAILURES = [
     RateLimitedError("429", delay=timedelta(seconds=3)),
@@ -146,12 +146,16 @@ def test_family_of_failures_is_complete() -> None:
 
 
 async def test_only_what_grants_come_after_is_paced(house: House) -> None:
-    """However many are approved at once, nothing that takes away or tells of it waits for a turn (ADR 14)."""
+    """However many are approved at once, nothing that takes away or tells of it waits for a turn, and requests leave it room (ADR 14)."""
     activities = house.activities()
     assert [function.__name__ for function in activities.by_queue[Queue.APPROVALS]] == ["judge_request"]
     workers = {
         worker.task_queue: worker.config() for worker in make_workers(house.client, house.prefix, activities, Queue)
     }
-    assert {queue: workers[queue_name(house.prefix, queue)].get("max_activities_per_second") for queue in Queue} == {
-        queue: APPROVALS_PER_SECOND if queue is Queue.APPROVALS else None for queue in Queue
-    }
+
+    def limits(option: str) -> dict[Queue, object]:
+        values = {queue: workers[queue_name(house.prefix, queue)].get(option) for queue in Queue}
+        return {queue: value for queue, value in values.items() if value is not None}
+
+    assert limits("max_activities_per_second") == {Queue.APPROVALS: APPROVALS_PER_SECOND}
+    assert limits("max_concurrent_workflow_tasks") == {Queue.REQUESTS: REQUESTS_AT_ONCE}
