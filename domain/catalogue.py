@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints, model_validator
@@ -54,11 +55,13 @@ class Surface(Value):
     suspends: bool = False
 
 
-SURFACES: Mapping[TargetKind, Surface] = {
-    TargetKind.OKTA_GROUP: Surface(
-        read_lag=timedelta(seconds=1), landing_lag=timedelta(seconds=2), native_expiry=False, suspends=True
-    ),
-}
+SURFACES: Mapping[TargetKind, Surface] = MappingProxyType(
+    {
+        TargetKind.OKTA_GROUP: Surface(
+            read_lag=timedelta(seconds=1), landing_lag=timedelta(seconds=2), native_expiry=False, suspends=True
+        ),
+    }
+)
 
 
 class TargetMode(StrEnum):

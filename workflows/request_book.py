@@ -1,6 +1,7 @@
 """What a request remembers and shows: its status, its timeline, its paper."""
 
 from datetime import datetime
+from types import MappingProxyType
 
 from temporalio import workflow
 
@@ -27,7 +28,9 @@ MAX_ENTRIES_WITH_HINTS = 100
 
 _UNDECIDED = frozenset({RequestState.OPENING, RequestState.PENDING})
 _OPEN = frozenset(RequestState) - {RequestState.CLOSING, RequestState.CLOSED}
-_HEEDED = {"approve": _UNDECIDED, "deny": _OPEN, "extend": frozenset({RequestState.ACTIVE}), "revoke": _OPEN}
+_HEEDED = MappingProxyType(
+    {"approve": _UNDECIDED, "deny": _OPEN, "extend": frozenset({RequestState.ACTIVE}), "revoke": _OPEN}
+)
 
 ANSWER_AGAIN = (
     "Nothing is granted. For another answer, send the ticket back to waiting and have an entitled approver decide."

@@ -1,5 +1,6 @@
 """The workflow sandbox as every worker, replayer and test runs it, and how it reads what others have sent."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,11 +10,16 @@ from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.worker.workflow_sandbox._importer import Importer
+from temporalio.worker.workflow_sandbox._restrictions import RestrictionContext
+from temporalio.worker.workflow_sandbox._runner import _Instance
 
 PASSED_THROUGH = ("domain", "activities", "cryptography", "rfc8785", "pydantic", "pydantic_core")
-"""Modules that are imported once, not anew for each workflow. `cryptography` must be among them: re-imported, a bad signature
-aborts the worker process. `domain` and `activities` lose the sandbox's clock guard by it, so the import contracts and the
-banned-API list of the linter stand in its place."""
+"""Modules that workflows take from the worker, outside of the sandbox's guard. `cryptography` must be among them: loaded a second
+time, it aborts the worker process over a bad signature. `domain` and `activities` lose the guard of the clock by it, so the
+import contracts and the banned-API list of the linter stand in its place."""
+
+RESTRICTIONS = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
 
 
 class ReadOnDemand(PydanticPayloadConverter):
@@ -30,12 +36,31 @@ class ReadOnDemand(PydanticPayloadConverter):
         return super().from_payloads(payloads, type_hints)
 
 
+class ContextOfThread(threading.local, RestrictionContext):
+    """What sandboxed modules may do just now, for each thread: one may load a workflow while another runs its own."""
+
+
+SHARED = Importer(RESTRICTIONS, ContextOfThread())
+"""The sandboxed modules of all runs. The SDK loads them anew for each: a third of the processor time of a request. Ours keep no
+state between runs (ADR 15). They are loaded when a worker is built, by one thread, before anything runs in them."""
+
+
+class SharedInstance(_Instance):
+    """One run, in the modules that it shares."""
+
+    def _create_instance(self) -> None:
+        self.importer = SHARED
+        super()._create_instance()
+
+
 class OnDemandRunner(SandboxedWorkflowRunner):
-    """The SDK's sandbox, with that converter inside. Whatever stands outside reads and writes the same JSON."""
+    """The SDK's sandbox, with that converter and those modules. Whatever stands outside reads and writes the same JSON."""
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        return super().create_instance(replace(det, payload_converter_factory=ReadOnDemand))
+        return SharedInstance(
+            replace(det, payload_converter_factory=ReadOnDemand), self.runner_class, self.restrictions
+        )
 
 
 def workflow_runner() -> SandboxedWorkflowRunner:
-    return OnDemandRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
+    return OnDemandRunner(restrictions=RESTRICTIONS)

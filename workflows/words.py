@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from domain.durations import render_duration
 from domain.evidence import RecordKind
@@ -14,28 +15,32 @@ from domain.messages import StatusView, TimelineEntry
 from domain.request import RequestOutcome
 from domain.watch import TargetReport
 
-_ENDINGS = {
-    EndReason.EXPIRED: "the time was over",
-    EndReason.REVOKED: "it was revoked",
-    EndReason.CANCELLED: "the request was closed or cancelled",
-    EndReason.REFUSED_STANDING: "the account was already a member, and nothing standing is touched",
-    EndReason.REFUSED: "it was refused",
-    EndReason.GRANT_FAILED: "granting failed",
-    EndReason.EXTENSION_UNCERTAIN: "the outcome of an extension was unknown",
-    EndReason.REMOVED_ELSEWHERE: "it had been removed at the provider",
-    EndReason.END_ONLY: "access without a live lease was found",
-    EndReason.RESET: "the lease was reset, and access of its own was found",
-    EndReason.HISTORY_FULL: "the lease had received too many messages",
-    EndReason.FAULT: "the lease met an error of its own",
-    EndReason.FORGOTTEN: "it was forgotten, not proved",
-}
+_ENDINGS = MappingProxyType(
+    {
+        EndReason.EXPIRED: "the time was over",
+        EndReason.REVOKED: "it was revoked",
+        EndReason.CANCELLED: "the request was closed or cancelled",
+        EndReason.REFUSED_STANDING: "the account was already a member, and nothing standing is touched",
+        EndReason.REFUSED: "it was refused",
+        EndReason.GRANT_FAILED: "granting failed",
+        EndReason.EXTENSION_UNCERTAIN: "the outcome of an extension was unknown",
+        EndReason.REMOVED_ELSEWHERE: "it had been removed at the provider",
+        EndReason.END_ONLY: "access without a live lease was found",
+        EndReason.RESET: "the lease was reset, and access of its own was found",
+        EndReason.HISTORY_FULL: "the lease had received too many messages",
+        EndReason.FAULT: "the lease met an error of its own",
+        EndReason.FORGOTTEN: "it was forgotten, not proved",
+    }
+)
 
-_HINTS = {
-    "approve": "the ticket has changed: it is read again",
-    "extend": "somebody wishes for more time: the ticket is read again",
-    "deny": "told that it was declined or closed",
-    "revoke": "told to revoke",
-}
+_HINTS = MappingProxyType(
+    {
+        "approve": "the ticket has changed: it is read again",
+        "extend": "somebody wishes for more time: the ticket is read again",
+        "deny": "told that it was declined or closed",
+        "revoke": "told to revoke",
+    }
+)
 _TAKING = frozenset({LeaseState.REVOKING, LeaseState.STUCK, LeaseState.PROVING})
 RESTORE = "Nightlatch restores no account: an administrator does, once the access is proved gone."
 _MARKUP = re.compile(r"([\\`*_\[\]<>#|~!])")

@@ -13,7 +13,12 @@ from tempfile import TemporaryDirectory
 
 HERE = Path(sys.executable).parent
 ROOT = Path(__file__).parents[2]
-TESTS = ("tests/replay", "tests/workflows/test_deploys.py", "tests/workflows/test_sandbox_guard.py")
+TESTS = (
+    "tests/replay",
+    "tests/workflows/test_deploys.py",
+    "tests/workflows/test_sandbox_guard.py",
+    "tests/workflows/test_shared_modules.py",
+)
 IMPORTED = "from temporalio.service import __version__; print(__version__)"
 
 

@@ -76,6 +76,23 @@ class ClockProbe:
         return {name: _error_of(forbidden) for name, forbidden in BANNED.items()}
 
 
+LOADED = object()
+"""What this module has once for each time that it is loaded."""
+
+
+@workflow.defn(name="LoadProbe")
+class LoadProbe:
+    """Answers with the module it runs in, while it is still at hand."""
+
+    @workflow.run
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    @workflow.query
+    def loaded(self) -> int:
+        return id(LOADED)
+
+
 @workflow.defn(name="SignatureProbe")
 class SignatureProbe:
     @workflow.run
