@@ -19,6 +19,7 @@ from activities.settings import Settings, load_settings
 from domain.errors import InvalidInputError
 from domain.queues import Queue
 from starter.connection import connect_for_service
+from starter.garbage import collect_seldom
 from starter.leaving import leave, leave_on_signals
 from starter.watchdog import watching
 from workflows.service import make_workers
@@ -106,6 +107,7 @@ async def _poll(
         await poll([queue for queue in queues if queue not in CALLING_PROVIDERS])
         await warming
         await poll([queue for queue in queues if queue in CALLING_PROVIDERS])
+        collect_seldom()
         await stop.wait()
         logger.info("stopping: running attempts may finish")
 

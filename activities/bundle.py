@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 from temporalio.client import Client
@@ -9,7 +10,7 @@ from temporalio.client import Client
 from activities.access import AccessActivities
 from activities.approvals import Approvals
 from activities.arming import ArmingActivities
-from activities.engine import EngineActivities, EngineRuns
+from activities.engine import EngineActivities, EngineRuns, has_gone_on
 from activities.evidence import EvidenceActivities
 from activities.forgetting import ForgettingActivities, GoneActivities
 from activities.freeze import FreezeGate
@@ -19,6 +20,7 @@ from activities.paging import PagingActivities
 from activities.ports import AccessProviders, Catalogues, Pager, TicketSystem
 from activities.reconcile import ReconcileActivities
 from activities.records import TicketRecords
+from activities.turns import Turns
 from domain.canonical import KeyRing, KeyRole, SigningKey
 from domain.errors import InvalidInputError
 from domain.ids import TicketRef
@@ -110,6 +112,7 @@ class Activities:
                 approvals=approvals,
                 catalogues=catalogues,
                 gone=gone,
+                turns=Turns(partial(has_gone_on, client)),
                 judge=keys.judge,
                 keys=keys.trusted,
             )

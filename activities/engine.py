@@ -4,7 +4,7 @@ from datetime import UTC, timedelta
 from typing import Any
 
 from temporalio import activity
-from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.enums.v1 import PendingActivityState, PendingWorkflowTaskState
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.common import (
     SearchAttributeKey,
@@ -19,6 +19,7 @@ from activities.callers import LEASE_TYPE, is_lease
 from activities.failures import INVALID_INPUT
 from activities.heartbeats import beating
 from activities.ports import RunFacts
+from domain.ids import TicketRef, request_workflow_id
 from domain.lease_messages import LeaseOrder, LeaseOutcome
 from domain.messages import FollowResult, HolderInput, HolderResult
 from domain.queues import Queue, prefix_of, queue_name
@@ -26,7 +27,9 @@ from domain.search import EXPIRES_AT, STATE, SUBJECT, TARGET, TICKET
 from domain.signed import Signed
 
 STILL_HELD = "StillHeld"
+JUDGE_REQUEST = "judge_request"
 LOOK_AGAIN = timedelta(seconds=2)
+ANSWER_TIMEOUT = timedelta(seconds=2)
 STATE_KEY = SearchAttributeKey.for_keyword(STATE)
 EXPIRES_AT_KEY = SearchAttributeKey.for_datetime(EXPIRES_AT)
 MEMO_ISSUE_ID = "issue_id"
@@ -154,6 +157,21 @@ class EngineActivities:
         except (WorkflowFailureError, ValueError, TypeError, RuntimeError):
             return None
         return outcome
+
+
+async def has_gone_on(client: Client, ticket: TicketRef) -> bool:
+    """Whether the request of that ticket has heard the answer of its last judgement. Also when there is none any more to ask about."""
+    try:
+        described = (
+            await client.get_workflow_handle(request_workflow_id(ticket)).describe(rpc_timeout=ANSWER_TIMEOUT)
+        ).raw_description
+    except RPCError:
+        return True
+    pending = described.pending_workflow_task
+    unheard = described.HasField("pending_workflow_task") and (
+        pending.state != PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED
+    )
+    return not unheard and all(one.activity_type.name != JUDGE_REQUEST for one in described.pending_activities)
 
 
 class EngineRuns:

@@ -3,6 +3,7 @@
 from temporalio import activity
 
 from activities.approvals import Approvals
+from activities.engine import JUDGE_REQUEST
 from activities.engine_time import EngineClock
 from activities.failures import told_to_temporal
 from activities.gone import GoneTickets
@@ -10,6 +11,7 @@ from activities.heartbeats import beating
 from activities.ports import Catalogues, TicketSystem
 from activities.questions import question_text
 from activities.records import TicketRecords, find, judge_writer
+from activities.turns import Turns
 from domain.approval import ApprovalOutcome, ApprovalVerdict, AskedRound
 from domain.canonical import KeyRing, SigningKey
 from domain.catalogue import TargetKind
@@ -45,12 +47,14 @@ class JudgeActivities:
         approvals: Approvals,
         catalogues: Catalogues,
         gone: GoneTickets,
+        turns: Turns,
         judge: SigningKey,
         keys: KeyRing,
     ) -> None:
         self._tickets = tickets
         self._records = records
         self._gone = gone
+        self._turns = turns
         self._approvals = approvals
         self._catalogues = catalogues
         self._judge = judge
@@ -89,13 +93,17 @@ class JudgeActivities:
                     terms=terms, asked=asked, lapse_after=route.lapse_after, keys=self._keys, judged=judged
                 )
 
-    @activity.defn(name="judge_request")
+    @activity.defn(name=JUDGE_REQUEST)
     async def judge_request(self, request: JudgeInput) -> JudgeResult:
         """Has the question been answered? `armed_until` tells a reset run that this approval has already been used."""
         clock = EngineClock()
         async with beating():
+            await self._turns.wait(request.ticket)
             with told_to_temporal():
-                return await self._judged(request.ticket, request.asked.digest, clock)
+                judged = await self._judged(request.ticket, request.asked.digest, clock)
+            if judged.verdict.outcome is ApprovalOutcome.APPROVED:
+                self._turns.note(request.ticket)
+            return judged
 
     @activity.defn(name="find_armed")
     async def find_armed(self, request: ArmedInput) -> ArmedResult:

@@ -45,13 +45,15 @@ async def _default(address: str, queue: str, steps: Steps) -> Worker:
 
 
 async def _tuned(address: str, queue: str, steps: Steps) -> Worker:
-    """With Nightlatch's own converter, sandbox and worker options (workflows/service.py)."""
+    """With Nightlatch's own converter, sandbox, garbage collection and worker options (workflows/service.py)."""
     # ruff: noqa: PLC0415 - the default floor must not pay for these imports
     from activities.data_converter import data_converter
+    from starter.garbage import collect_seldom
     from workflows import service
     from workflows.sandbox import workflow_runner
 
     client = await Client.connect(address, data_converter=data_converter())
+    collect_seldom()
     return Worker(
         client,
         task_queue=queue,

@@ -7,21 +7,25 @@ from bench.report import Row
 from bench.scale import Scale
 from bench.sides import Nightlatch
 from bench.yard import open_yard
+from domain.queues import Queue
 from tests.workflows.counting import Tally
 
 MUST, AIM = 1.5, 1.1
 QUEUE, NO_QUEUE = "queue", "no queue"
 HOLD_SECONDS = 600
+ASKING, CALLING = (Queue.REQUESTS, Queue.APPROVALS, Queue.TICKETS), (Queue.LEASES, Queue.GRANTS, Queue.RECONCILE)
+"""The queues of the process that has the ticket system's keys, and of the one that has the providers'."""
+
 APART_SECONDS = 0.4
-BEFORE_SECONDS = 0.5
-"""So long before the first end all of the queue is approved in one moment."""
+BEFORE_SECONDS = 2.0
+"""So long before the first end all of the queue is approved in one moment: a thousand signals take the engine more than one."""
 
 
 async def measure(case: str, scale: Scale) -> Run:
-    """On a server of its own: what queued is thrown away with it."""
+    """On a server of its own: what queued is thrown away with it. In two processes, as production has them (docs/operations.md)."""
     async with open_yard(people=scale.singles + scale.queued_grants) as yard:
         side = Nightlatch(yard)
-        async with side.working():
+        async with side.process(*ASKING), side.process(*CALLING):
             queued = [side.life(scale.singles + number, HOLD_SECONDS) for number in range(scale.queued_grants)]
             queued = queued if case == QUEUE else []
             await each(queued, lambda life: life.ask())

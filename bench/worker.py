@@ -25,6 +25,7 @@ from domain.catalogue import Catalogue
 from domain.ids import SubjectRef, TargetRef
 from domain.queues import Queue
 from domain.warrant import Warrant
+from starter.garbage import collect_seldom
 from starter.watchdog import watching
 from tests.fakes.providers import FakeAccessProviders
 from tests.house import make_keys
@@ -93,6 +94,7 @@ async def main(socket: str, address: str, prefix: str, queues: str) -> None:
         async with AsyncExitStack() as stack:
             for worker in make_workers(client, prefix, activities, map(Queue, queues.split(","))):
                 await stack.enter_async_context(worker)
+            collect_seldom()
             await line.ask("desk", "polling", os.getpid())
             await stop.wait()
     line.close()

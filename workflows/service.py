@@ -40,6 +40,9 @@ APPROVALS_PER_SECOND = 5.0
 """How many approvals a process judges: a grant and its paper come after each. What is over waits, so that removals find room
 however many are approved at once (ADR 14)."""
 
+APPROVALS_AT_ONCE = 4
+"""How many approvals of a process may wait for their requests to go on: what is granted in one moment, at the most."""
+
 REQUESTS_AT_ONCE = 16
 """Request workflows that compute at the same time in one process, each in a thread: the leases' share the interpreter with them.
 More than a few, since a run that never came back would keep its thread."""
@@ -68,6 +71,7 @@ def make_workers(
             workflow_runner=workflow_runner(),
             max_cached_workflows=max_cached_workflows,
             max_concurrent_workflow_tasks=REQUESTS_AT_ONCE if queue is Queue.REQUESTS else None,
+            max_concurrent_activities=APPROVALS_AT_ONCE if queue is Queue.APPROVALS else None,
             max_activities_per_second=APPROVALS_PER_SECOND if queue is Queue.APPROVALS else None,
             max_concurrent_workflow_task_polls=POLLS,
             max_concurrent_activity_task_polls=POLLS,

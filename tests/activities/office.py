@@ -20,6 +20,7 @@ from activities.gone import GoneTickets
 from activities.judge import JudgeActivities
 from activities.ports import AccessProvider, RunFacts
 from activities.records import TicketRecords
+from activities.turns import Turns
 from domain.canonical import SigningKey
 from domain.catalogue import SURFACES, Catalogue
 from domain.evidence import Record
@@ -78,6 +79,7 @@ class Office:
         self.catalogue: Catalogue = make_catalogue()
         self.keys: Keys = make_keys()
         self.runs = FakeRuns()
+        self.unheard: set[TicketRef] = set()
         self.provider = FakeAccessProvider(clock=self.now)
         self.provider.make_group("00gadmin")
         self.provider.make_user("00ualice", "alice@example.com")
@@ -104,6 +106,7 @@ class Office:
             approvals=approvals,
             catalogues=self,
             gone=self.gone,
+            turns=Turns(self._has_gone_on),
             judge=self.judge_key,
             keys=self.keys.trusted,
         )
@@ -247,6 +250,9 @@ class Office:
         return await self.call(
             self.judge.judge_request, JudgeInput(ticket=order.ticket, asked=opened.asked), order.request_id
         )
+
+    async def _has_gone_on(self, ticket: TicketRef) -> bool:
+        return ticket not in self.unheard
 
     def _gate(self) -> FreezeGate:
         return FreezeGate(self.tickets, self.control, self.keys.trusted)

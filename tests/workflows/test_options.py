@@ -32,7 +32,7 @@ from tests.house import House
 from tests.workflows.probes import OptionsProbe, ShownOptions
 from workflows import options
 from workflows.sandbox import workflow_runner
-from workflows.service import APPROVALS_PER_SECOND, GRACE, REQUESTS_AT_ONCE, make_workers
+from workflows.service import APPROVALS_AT_ONCE, APPROVALS_PER_SECOND, GRACE, REQUESTS_AT_ONCE, make_workers
 
 FAILURES = [
     RateLimitedError("429", delay=timedelta(seconds=3)),
@@ -158,4 +158,5 @@ async def test_only_what_grants_come_after_is_paced(house: House) -> None:
         return {queue: value for queue, value in values.items() if value is not None}
 
     assert limits("max_activities_per_second") == {Queue.APPROVALS: APPROVALS_PER_SECOND}
+    assert limits("max_concurrent_activities") == {Queue.APPROVALS: APPROVALS_AT_ONCE}
     assert limits("max_concurrent_workflow_tasks") == {Queue.REQUESTS: REQUESTS_AT_ONCE}
