@@ -1,5 +1,6 @@
 """Measuring side by side: rounds in alternating order, ratios of each round, and what makes a round void."""
 
+import math
 import statistics
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -96,6 +97,5 @@ def spread(values: Sequence[float], digits: int = 2) -> str:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value that this share of all does not exceed."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    """The least value that this share of all does not exceed."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]

@@ -71,7 +71,7 @@ class Side(ABC):
 
 class Nightlatch(Side):
     name = "nightlatch"
-    pace = 2.5
+    pace = 4.0
 
     def life(self, number: int, hold_seconds: int) -> Request:
         return Request(self.yard.desk, number, hold_seconds)
