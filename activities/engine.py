@@ -160,18 +160,20 @@ class EngineActivities:
 
 
 async def has_gone_on(client: Client, ticket: TicketRef) -> bool:
-    """Whether the request of that ticket has heard the answer of its last judgement. Also when there is none any more to ask about."""
+    """Whether the request of that ticket has heard its last judgement, or never will. Not known is not yet.
+
+    It has not while anything waits to be heard, which may be something else: then it is soon asked about again.
+    """
     try:
-        described = (
-            await client.get_workflow_handle(request_workflow_id(ticket)).describe(rpc_timeout=ANSWER_TIMEOUT)
-        ).raw_description
-    except RPCError:
+        described = await client.get_workflow_handle(request_workflow_id(ticket)).describe(rpc_timeout=ANSWER_TIMEOUT)
+    except RPCError as error:
+        return error.status is RPCStatusCode.NOT_FOUND
+    if described.status is not WorkflowExecutionStatus.RUNNING:
         return True
-    pending = described.pending_workflow_task
-    unheard = described.HasField("pending_workflow_task") and (
-        pending.state != PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED
-    )
-    return not unheard and all(one.activity_type.name != JUDGE_REQUEST for one in described.pending_activities)
+    raw = described.raw_description
+    begun = PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED
+    unheard = raw.HasField("pending_workflow_task") and raw.pending_workflow_task.state != begun
+    return not unheard and all(one.activity_type.name != JUDGE_REQUEST for one in raw.pending_activities)
 
 
 class EngineRuns:

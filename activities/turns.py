@@ -32,8 +32,8 @@ class Turns:
 
     async def wait(self, ticket: TicketRef) -> None:
         """Return when every other request that was approved here before has gone on, or has been waited for."""
+        self._approved.pop(ticket, None)
         async with self._looking:
-            self._approved.pop(ticket, None)
             while self._approved:
                 first, since = next(iter(self._approved.items()))
                 if self._seconds() - since >= PATIENCE_SECONDS or await self._has_gone_on(first):

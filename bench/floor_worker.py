@@ -48,6 +48,7 @@ async def _tuned(address: str, queue: str, steps: Steps) -> Worker:
     """With Nightlatch's own converter, sandbox, garbage collection and worker options (workflows/service.py)."""
     # ruff: noqa: PLC0415 - the default floor must not pay for these imports
     from activities.data_converter import data_converter
+    from domain.queues import Queue
     from starter.garbage import collect_seldom
     from workflows import service
     from workflows.sandbox import workflow_runner
@@ -60,7 +61,7 @@ async def _tuned(address: str, queue: str, steps: Steps) -> Worker:
         workflows=[FloorWorkflow],
         activities=[steps.step],
         workflow_runner=workflow_runner(),
-        max_cached_workflows=1000,
+        max_cached_workflows=service.CACHED[Queue.LEASES],
         max_concurrent_workflow_task_polls=service.POLLS,
         max_concurrent_activity_task_polls=service.POLLS,
         sticky_queue_schedule_to_start_timeout=service.STICKY_TIMEOUT,

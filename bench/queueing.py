@@ -13,8 +13,8 @@ from tests.workflows.counting import Tally
 MUST, AIM = 1.5, 1.1
 QUEUE, NO_QUEUE = "queue", "no queue"
 HOLD_SECONDS = 600
-ASKING, CALLING = (Queue.REQUESTS, Queue.APPROVALS, Queue.TICKETS), (Queue.LEASES, Queue.GRANTS, Queue.RECONCILE)
-"""The queues of the process that has the ticket system's keys, and of the one that has the providers'."""
+ASKING, ENDING = (Queue.REQUESTS, Queue.APPROVALS, Queue.TICKETS), (Queue.LEASES, Queue.RECONCILE)
+"""The queues of the process that asks people, and of the one that takes away."""
 
 APART_SECONDS = 0.4
 BEFORE_SECONDS = 2.0
@@ -22,10 +22,10 @@ BEFORE_SECONDS = 2.0
 
 
 async def measure(case: str, scale: Scale) -> Run:
-    """On a server of its own: what queued is thrown away with it. In two processes, as production has them (docs/operations.md)."""
+    """On a server of its own: what queued is thrown away with it. The processes are those of production (docs/operations.md)."""
     async with open_yard(people=scale.singles + scale.queued_grants) as yard:
         side = Nightlatch(yard)
-        async with side.process(*ASKING), side.process(*CALLING):
+        async with side.process(*ASKING), side.process(*ENDING), side.process(Queue.GRANTS):
             queued = [side.life(scale.singles + number, HOLD_SECONDS) for number in range(scale.queued_grants)]
             queued = queued if case == QUEUE else []
             await each(queued, lambda life: life.ask())

@@ -36,10 +36,10 @@ class TargetKind(StrEnum):
     OKTA_GROUP = "okta-group"
 
 
-LOCK_SCOPES: Mapping[TargetKind, str] = {TargetKind.OKTA_GROUP: "group"}
+LOCK_SCOPES: Mapping[TargetKind, str] = MappingProxyType({TargetKind.OKTA_GROUP: "group"})
 """Surfaces that act on the same container share a lock scope, and so a lease id."""
 
-KIND_OF_SCOPE = {scope: kind for kind, scope in LOCK_SCOPES.items()}
+KIND_OF_SCOPE = MappingProxyType({scope: kind for kind, scope in LOCK_SCOPES.items()})
 
 
 class Surface(Value):
@@ -117,7 +117,7 @@ class Target(StrictValue):
         return TargetRef(instance=self.instance, scope=LOCK_SCOPES[self.kind], container_id=self.container_id)
 
 
-WATCHING = {"mode", "exceptions"}
+WATCHING = frozenset({"mode", "exceptions"})
 """Fields of a target that say how it is watched. No approval is about them."""
 
 
@@ -171,7 +171,7 @@ class Catalogue(StrictValue):
     def entry_digest(self, entitlement_id: EntitlementId) -> str:
         """Digest of one entry with its targets: what an approver relies on beyond the ticket's own fields."""
         entitlement = self.entitlements[entitlement_id]
-        targets = [target.model_dump(mode="json", exclude=WATCHING) for target in self.targets_of(entitlement)]
+        targets = [target.model_dump(mode="json", exclude=set(WATCHING)) for target in self.targets_of(entitlement)]
         return digest({"id": entitlement_id, "entry": entitlement.model_dump(mode="json"), "targets": targets})
 
 

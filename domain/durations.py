@@ -2,10 +2,11 @@
 
 import re
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from domain.errors import InvalidInputError
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_UNITS = MappingProxyType({"s": 1, "m": 60, "h": 3600, "d": 86400})
 LONGEST = timedelta(days=365)
 """No span in a catalogue or a ticket is longer: what lasts a year is standing access."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 from domain.errors import IllegalTransitionError
 from domain.values import Instant, Value
@@ -88,33 +89,35 @@ class LeaseStatus(Value):
 
 _S, _E = LeaseState, LeaseEvent
 
-TRANSITIONS: Mapping[tuple[LeaseState, LeaseEvent], LeaseState] = {
-    (_S.LOOKING, _E.LOOKED_ABSENT): _S.ARMING,
-    (_S.ARMING, _E.WARRANTED): _S.ARMED,
-    (_S.ARMED, _E.GRANT_SCHEDULED): _S.GRANTING,
-    (_S.GRANTING, _E.GRANTED): _S.ACTIVE,
-    (_S.ACTIVE, _E.EXTENSION_OFFERED): _S.EXTENDING,
-    (_S.EXTENDING, _E.EXTENSION_COMMITTED): _S.ACTIVE,
-    (_S.EXTENDING, _E.EXTENSION_DROPPED): _S.ACTIVE,
-    (_S.LOOKING, _E.ENDED): _S.RECORDING,
-    (_S.ARMING, _E.ENDED): _S.RECORDING,
-    (_S.ARMED, _E.ENDED): _S.RECORDING,
-    (_S.GRANTING, _E.ENDED): _S.REVOKING,
-    (_S.ACTIVE, _E.ENDED): _S.REVOKING,
-    (_S.EXTENDING, _E.ENDED): _S.REVOKING,
-    (_S.REVOKING, _E.OVERDUE): _S.STUCK,
-    (_S.PROVING, _E.OVERDUE): _S.STUCK,
-    (_S.STUCK, _E.OVERDUE): _S.STUCK,
-    (_S.REVOKING, _E.LOOKED_ABSENT_AFTER): _S.PROVING,
-    (_S.STUCK, _E.LOOKED_ABSENT_AFTER): _S.PROVING,
-    (_S.PROVING, _E.LOOKED_PRESENT_AFTER): _S.REVOKING,
-    (_S.STUCK, _E.LOOKED_PRESENT_AFTER): _S.STUCK,
-    (_S.PROVING, _E.PROVED): _S.RECORDING,
-    (_S.STUCK, _E.PROVED): _S.RECORDING,
-    (_S.RECORDING, _E.RECORDED): _S.CLOSED,
-    (_S.STUCK, _E.FORGOTTEN): _S.FORGETTING,
-    (_S.FORGETTING, _E.RECORDED): _S.FORGOTTEN,
-}
+TRANSITIONS: Mapping[tuple[LeaseState, LeaseEvent], LeaseState] = MappingProxyType(
+    {
+        (_S.LOOKING, _E.LOOKED_ABSENT): _S.ARMING,
+        (_S.ARMING, _E.WARRANTED): _S.ARMED,
+        (_S.ARMED, _E.GRANT_SCHEDULED): _S.GRANTING,
+        (_S.GRANTING, _E.GRANTED): _S.ACTIVE,
+        (_S.ACTIVE, _E.EXTENSION_OFFERED): _S.EXTENDING,
+        (_S.EXTENDING, _E.EXTENSION_COMMITTED): _S.ACTIVE,
+        (_S.EXTENDING, _E.EXTENSION_DROPPED): _S.ACTIVE,
+        (_S.LOOKING, _E.ENDED): _S.RECORDING,
+        (_S.ARMING, _E.ENDED): _S.RECORDING,
+        (_S.ARMED, _E.ENDED): _S.RECORDING,
+        (_S.GRANTING, _E.ENDED): _S.REVOKING,
+        (_S.ACTIVE, _E.ENDED): _S.REVOKING,
+        (_S.EXTENDING, _E.ENDED): _S.REVOKING,
+        (_S.REVOKING, _E.OVERDUE): _S.STUCK,
+        (_S.PROVING, _E.OVERDUE): _S.STUCK,
+        (_S.STUCK, _E.OVERDUE): _S.STUCK,
+        (_S.REVOKING, _E.LOOKED_ABSENT_AFTER): _S.PROVING,
+        (_S.STUCK, _E.LOOKED_ABSENT_AFTER): _S.PROVING,
+        (_S.PROVING, _E.LOOKED_PRESENT_AFTER): _S.REVOKING,
+        (_S.STUCK, _E.LOOKED_PRESENT_AFTER): _S.STUCK,
+        (_S.PROVING, _E.PROVED): _S.RECORDING,
+        (_S.STUCK, _E.PROVED): _S.RECORDING,
+        (_S.RECORDING, _E.RECORDED): _S.CLOSED,
+        (_S.STUCK, _E.FORGOTTEN): _S.FORGETTING,
+        (_S.FORGETTING, _E.RECORDED): _S.FORGOTTEN,
+    }
+)
 """Every legal move. A lease that must revoke although it sent nothing itself (`end_only`, or the run of a reset that finds
 access of its own) starts as `must_revoke` says."""
 

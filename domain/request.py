@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 from domain.errors import IllegalTransitionError
 from domain.values import Value
@@ -46,20 +47,22 @@ class RequestStatus(Value):
 
 _S, _E = RequestState, RequestEvent
 
-TRANSITIONS: Mapping[tuple[RequestState, RequestEvent], RequestState] = {
-    (_S.OPENING, _E.ASKED): _S.PENDING,
-    (_S.PENDING, _E.ASKED): _S.PENDING,
-    (_S.OPENING, _E.NOT_APPROVED): _S.CLOSING,
-    (_S.PENDING, _E.NOT_APPROVED): _S.CLOSING,
-    (_S.PENDING, _E.APPROVED): _S.PROVISIONING,
-    (_S.PROVISIONING, _E.ALL_GRANTED): _S.ACTIVE,
-    (_S.PROVISIONING, _E.ENDING): _S.REVOKING,
-    (_S.ACTIVE, _E.ENDING): _S.REVOKING,
-    (_S.REVOKING, _E.ALL_ENDED): _S.CLOSING,
-    (_S.CLOSING, _E.CLOSED): _S.CLOSED,
-}
+TRANSITIONS: Mapping[tuple[RequestState, RequestEvent], RequestState] = MappingProxyType(
+    {
+        (_S.OPENING, _E.ASKED): _S.PENDING,
+        (_S.PENDING, _E.ASKED): _S.PENDING,
+        (_S.OPENING, _E.NOT_APPROVED): _S.CLOSING,
+        (_S.PENDING, _E.NOT_APPROVED): _S.CLOSING,
+        (_S.PENDING, _E.APPROVED): _S.PROVISIONING,
+        (_S.PROVISIONING, _E.ALL_GRANTED): _S.ACTIVE,
+        (_S.PROVISIONING, _E.ENDING): _S.REVOKING,
+        (_S.ACTIVE, _E.ENDING): _S.REVOKING,
+        (_S.REVOKING, _E.ALL_ENDED): _S.CLOSING,
+        (_S.CLOSING, _E.CLOSED): _S.CLOSED,
+    }
+)
 
-_DECIDES = {_E.NOT_APPROVED, _E.ENDING}
+_DECIDES = frozenset({_E.NOT_APPROVED, _E.ENDING})
 
 
 def advance(

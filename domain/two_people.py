@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from domain.catalogue import Catalogue
 from domain.ticket import TicketComment
@@ -63,7 +64,7 @@ def judge_two_people(
     own_account: str,
     since: datetime,
     now: datetime,
-    barred: Mapping[str, str] = {},
+    barred: Mapping[str, str] = MappingProxyType({}),
 ) -> TwoPeopleVerdict:
     """Who has said `<command> <reason>` (for example `/unfreeze`) after `since`, by the ticket system's own times.
 

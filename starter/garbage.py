@@ -8,7 +8,10 @@ own (700, 10, 10) what lives for one step of a workflow grows old, and all is lo
 
 
 def collect_seldom() -> None:
-    """To be called when everything is loaded: what is there by now is looked through never again."""
+    """To be called when everything is loaded: what is there by now is looked through never again, and is never garbage either.
+
+    That goes for the few workflows which a worker has at hand by then, too: their memory stays with the process.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(*THRESHOLDS)

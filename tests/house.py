@@ -134,10 +134,10 @@ class House:
         )
 
     @asynccontextmanager
-    async def working(self, queues: Iterable[Queue] = Queue, *, cache: int = 1000) -> AsyncIterator[None]:
+    async def working(self, queues: Iterable[Queue] = Queue, *, cache: int | None = None) -> AsyncIterator[None]:
         """Workers of these queues, stopped with the block."""
         async with AsyncExitStack() as stack:
-            for worker in make_workers(self.client, self.prefix, self.activities(), queues, max_cached_workflows=cache):
+            for worker in make_workers(self.client, self.prefix, self.activities(), queues, cached=cache):
                 await stack.enter_async_context(worker)
             yield
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 from temporalio.client import Client
@@ -12,7 +13,7 @@ from domain.queues import Queue, queue_name
 from workflows.access_request import AccessRequestWorkflow
 from workflows.lease import LeaseWorkflow
 from workflows.reconcile import ReconcileWorkflow
-from workflows.sandbox import workflow_runner
+from workflows.sandbox import load, workflow_runner
 
 WORKFLOWS: dict[Queue, list[type[Any]]] = {
     Queue.REQUESTS: [AccessRequestWorkflow],
@@ -41,11 +42,15 @@ APPROVALS_PER_SECOND = 5.0
 however many are approved at once (ADR 14)."""
 
 APPROVALS_AT_ONCE = 4
-"""How many approvals of a process may wait for their requests to go on: what is granted in one moment, at the most."""
+"""How many approvals of a process may wait for requests to go on, and are granted in one moment where none does for ten seconds."""
 
 REQUESTS_AT_ONCE = 16
 """Request workflows that compute at the same time in one process, each in a thread: the leases' share the interpreter with them.
 More than a few, since a run that never came back would keep its thread."""
+
+CACHED = {Queue.REQUESTS: 1000, Queue.LEASES: 5000, Queue.RECONCILE: 1000}
+"""How many workflows of a queue a process keeps at hand. Leases that end in one moment wake together: those beyond this number
+are read and replayed first, and the last of two thousand was removed after a minute where a thousand took ten seconds."""
 
 THINKING_SECONDS = 60
 """How long a workflow may compute in one task before the SDK takes it for deadlocked. The SDK's own two seconds are passed on
@@ -55,9 +60,13 @@ that run again, and the lease stands still with its access on until the worker i
 
 
 def make_workers(
-    client: Client, prefix: str, activities: Activities, queues: Iterable[Queue], *, max_cached_workflows: int = 1000
+    client: Client, prefix: str, activities: Activities, queues: Iterable[Queue], *, cached: int | None = None
 ) -> list[Worker]:
-    """One worker for each queue that has something to run here; grants, which add access, come last."""
+    """One worker for each queue that has something to run here; grants, which add access, come last.
+
+    `cached`: how many workflows each keeps at hand, in the place of `CACHED`.
+    """
+    load(chain.from_iterable(WORKFLOWS.values()))
     workers = []
     for queue in sorted(queues, key=lambda queue: queue is Queue.GRANTS):
         workflows, functions = WORKFLOWS[queue], activities.by_queue[queue]
@@ -69,7 +78,7 @@ def make_workers(
             workflows=workflows,
             activities=functions,
             workflow_runner=workflow_runner(),
-            max_cached_workflows=max_cached_workflows,
+            max_cached_workflows=CACHED.get(queue, 0) if cached is None else cached,
             max_concurrent_workflow_tasks=REQUESTS_AT_ONCE if queue is Queue.REQUESTS else None,
             max_concurrent_activities=APPROVALS_AT_ONCE if queue is Queue.APPROVALS else None,
             max_activities_per_second=APPROVALS_PER_SECOND if queue is Queue.APPROVALS else None,

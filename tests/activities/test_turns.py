@@ -55,9 +55,12 @@ async def test_request_that_never_goes_on_is_waited_for_a_while(turns: Turns, no
 
 
 async def test_nobody_waits_for_themselves(turns: Turns) -> None:
-    """An attempt whose answer was lost is made again at once."""
+    """An attempt whose answer was lost is made again at once, and nobody waits for that answer any more."""
     turns.note(FIRST)
+    waiting = asyncio.create_task(turns.wait(SECOND))
+    await asyncio.wait([waiting], timeout=3 * LOOK_SECONDS)
     await asyncio.wait_for(turns.wait(FIRST), SOON)
+    await asyncio.wait_for(waiting, SOON)
 
 
 @pytest.mark.parametrize("approved", [True, False])

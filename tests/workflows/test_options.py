@@ -32,7 +32,15 @@ from tests.house import House
 from tests.workflows.probes import OptionsProbe, ShownOptions
 from workflows import options
 from workflows.sandbox import workflow_runner
-from workflows.service import APPROVALS_AT_ONCE, APPROVALS_PER_SECOND, GRACE, REQUESTS_AT_ONCE, make_workers
+from workflows.service import (
+    APPROVALS_AT_ONCE,
+    APPROVALS_PER_SECOND,
+    CACHED,
+    GRACE,
+    REQUESTS_AT_ONCE,
+    WORKFLOWS,
+    make_workers,
+)
 
 FAILURES = [
     RateLimitedError("429", delay=timedelta(seconds=3)),
@@ -159,4 +167,5 @@ async def test_only_what_grants_come_after_is_paced(house: House) -> None:
 
     assert limits("max_activities_per_second") == {Queue.APPROVALS: APPROVALS_PER_SECOND}
     assert limits("max_concurrent_activities") == {Queue.APPROVALS: APPROVALS_AT_ONCE}
+    assert {queue: limits("max_cached_workflows")[queue] for queue, run in WORKFLOWS.items() if run} == CACHED
     assert limits("max_concurrent_workflow_tasks") == {Queue.REQUESTS: REQUESTS_AT_ONCE}
