@@ -42,7 +42,7 @@ class ContextOfThread(threading.local, RestrictionContext):
 
 
 SHARED = Importer(RESTRICTIONS, ContextOfThread())
-"""The sandboxed modules of all runs. The SDK loads them anew for each: a third of the processor time of a request. Ours keep no
+"""The sandboxed modules of all runs. The SDK loads them anew for each: a sixth of the processor time of a request. Ours keep no
 state between runs (ADR 15)."""
 
 

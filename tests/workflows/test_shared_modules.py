@@ -76,7 +76,7 @@ def test_what_a_run_could_change_is_seen(value: object) -> None:
 
 
 async def test_runs_share_their_modules(house: House) -> None:
-    """The second run of a workflow loads nothing: loading them took a third of the processor time of a request."""
+    """The second run of a workflow loads nothing: loading them took a sixth of the processor time of a request."""
     queue = f"{house.prefix}probes"
     async with probing(house, queue, LoadProbe):
         runs = [await begun(house, LoadProbe, queue) for _ in range(2)]
