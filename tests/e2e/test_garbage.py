@@ -1,8 +1,12 @@
 """A worker's garbage collector, in a process of its own: these settings are for the whole interpreter."""
 
+import asyncio
 import json
+import re
 import subprocess
 import sys
+
+from tests.real_stack import PATIENCE_SECONDS, RealStack
 
 CODE = """
 import gc, json, weakref
@@ -29,3 +33,10 @@ def test_what_is_loaded_is_looked_through_no_more_and_garbage_is_still_found() -
     frozen, made = json.loads(done.stdout)
     assert frozen > 100_000
     assert made < 10_000_000
+
+
+async def test_worker_collects_seldom_once_it_serves(stack: RealStack) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not (told := re.search(r"serving; (\d+) objects", stack.home.log("worker").read_text())):
+            await asyncio.sleep(0.05)
+    assert int(told[1]) > 100_000
