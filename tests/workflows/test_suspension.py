@@ -8,11 +8,14 @@ from temporalio.api.enums.v1 import PendingActivityState
 
 from domain.catalogue import TargetMode
 from domain.errors import ForbiddenError, RateLimitedError
+from domain.lease import EndReason
 from domain.lease_messages import SuspendResult
+from domain.messages import RequestResult
 from domain.witness import SUSPEND
 from tests.house import House
 from tests.workflows import phases
 from tests.workflows.forging import complete, invented_receipt
+from tests.workflows.giving_up import PUT_OFF, ask_to_forget, over_the_fence, stuck, wish
 from tests.workflows.hands import change_activity, pending, pending_names
 from tests.workflows.phases import Case
 from tests.workflows.reconciling import reconcile
@@ -20,7 +23,7 @@ from tests.workflows.stories import assert_proved_gone, close, late_ones
 from workflows.options import STUCK_AFTER
 
 CANCEL_REQUESTED = PendingActivityState.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED
-SUSPEND_AFTER, PUT_OFF = timedelta(minutes=30), timedelta(minutes=10)
+SUSPEND_AFTER = timedelta(minutes=30)
 A_SECOND = timedelta(seconds=1)
 ROUNDING = timedelta(seconds=5)
 """The jumping server moves in whole seconds."""
@@ -162,6 +165,25 @@ async def test_suspension_that_lands_when_it_is_wanted_no_more_is_told(house: Ho
         gate.release()
         await close(house, case.request)
     assert_proved_gone(house, case.ticket)
+    assert "suspended" in house.kinds(case.ticket, house.lease_id())
+    assert len(house.ledger("suspended")) == 1
+
+
+async def test_suspension_that_lands_while_its_lease_is_forgotten_is_told(house: House) -> None:
+    """People who give a lease up learn what was done to somebody's account in the last moment."""
+    gate = house.provider.hold("suspend", "after")
+    async with house.working():
+        case = await stuck(house)
+        house.provider.fail("revoke", RateLimitedError("429", delay=PUT_OFF))
+        await house.jump(house.lease(), SUSPEND_AFTER)
+        await gate.reached()
+        wish(house, case.ticket)
+        await ask_to_forget(house, case.ticket)
+        await until_it_knows(house)
+        gate.release()
+        await over_the_fence(house)
+        result: RequestResult = await case.request.result()
+    assert [outcome.reason for outcome in result.leases] == [EndReason.FORGOTTEN]
     assert "suspended" in house.kinds(case.ticket, house.lease_id())
     assert len(house.ledger("suspended")) == 1
 
