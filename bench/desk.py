@@ -59,6 +59,7 @@ class Desk:
         self.delay_seconds = 0.0
         self.journal = Journal()
         self._happened: defaultdict[tuple[str, str], asyncio.Event] = defaultdict(asyncio.Event)
+        self._answered: list[str] = []
 
     def begin_anew(self) -> None:
         """Forget what was noted and what of it has happened."""
@@ -68,6 +69,11 @@ class Desk:
     async def until(self, what: str, key: str) -> None:
         """Return when "asked", "granted" or "removed" has happened to that holder or ticket; of a process, "polling"."""
         await self._happened[what, key].wait()
+
+    def tell(self, requests: list[str]) -> None:
+        """Have the messenger tell these requests that their tickets were answered."""
+        self._answered = requests
+        self._happened["answered", ""].set()
 
     async def hear(self, call: Call) -> None:
         if call.port == "provider":
@@ -85,7 +91,7 @@ class Desk:
         elif call.name == "revoke":
             self.removed(call.arguments[1].user_id)
 
-    # What workers call.
+    # What workers and the messenger call.
 
     def known(self) -> Known:
         house = self.house
@@ -110,3 +116,7 @@ class Desk:
     def removed(self, key: str, _ends_at: float = 0.0) -> None:
         self.journal.removals.setdefault(key, time.time())
         self._happened["removed", key].set()
+
+    async def answered(self) -> list[str]:
+        await self.until("answered", "")
+        return self._answered

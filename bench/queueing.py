@@ -28,11 +28,14 @@ async def measure(case: str, scale: Scale) -> Run:
         async with side.process(*ASKING), side.process(*ENDING), side.process(Queue.GRANTS):
             queued = [side.life(scale.singles + number, HOLD_SECONDS) for number in range(scale.queued_grants)]
             queued = queued if case == QUEUE else []
+            await side.start_messenger()
             await each(queued, lambda life: life.ask())
             sleeping = await put_to_sleep(side, [number * APART_SECONDS for number in range(scale.singles)])
             await until(sleeping.first_end - BEFORE_SECONDS)
             meter, journal = Meter.start(), yard.desk.journal
-            await each(queued, lambda life: life.approve())
+            for life in queued:
+                life.answer()
+            yard.desk.tell([life.handle.id for life in queued])
             await sleeping.removed()
             load, lags = meter.read(), journal.lags()
             waiting = sum(life.key not in journal.ends for life in queued)
