@@ -2,7 +2,7 @@
 
 import time
 
-from bench.machine import Meter
+from bench.machine import Meter, peak_mib
 from bench.pairs import Rounds, Run, middle, percentile, spread
 from bench.plan import put_to_sleep
 from bench.report import Row
@@ -16,10 +16,11 @@ MUST_SILENCE, AIM_SILENCE = 5.0, 1.0
 
 
 async def measure(side: Side, leases: int) -> Run:
-    """`last`: from the first end to the last removal. `spread`: from the first end to the last end."""
-    async with side.working():
+    """`last`: from the first end to the last removal. `spread`: from the first end to the last end. `mib`: the worker's."""
+    async with side.working() as worker:
+        idle = peak_mib(worker.pid)
         sleeping = await put_to_sleep(side, [number / leases for number in range(leases)])
-        journal = side.yard.desk.journal
+        asleep, journal = peak_mib(worker.pid), side.yard.desk.journal
         meter, began_at = Meter.start(), min(journal.ends.values())
         await sleeping.removed()
         load, lags = meter.read(), journal.lags()
@@ -29,6 +30,8 @@ async def measure(side: Side, leases: int) -> Run:
             "p99": percentile(lags, 0.99),
             "silence": journal.longest_silence(),
             "spread": max(journal.ends.values()) - began_at,
+            "idle_mib": idle,
+            "asleep_mib": asleep,
         }
         await sleeping.closed()
         figures["closed"] = time.time() - began_at
