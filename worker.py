@@ -17,10 +17,11 @@ from activities.integrations.webhook_pager import WebhookPager
 from activities.registry import Registry, load_keys
 from activities.settings import Settings, load_settings
 from domain.errors import InvalidInputError
-from domain.queues import Queue
+from domain.queues import Queue, queue_name
 from starter.connection import connect_for_service
 from starter.garbage import collect_seldom
 from starter.leaving import leave, leave_on_signals
+from starter.stranded import looking_after_the_stranded
 from starter.watchdog import watching
 from workflows.service import make_workers
 
@@ -104,10 +105,14 @@ async def _poll(
                 await stack.enter_async_context(worker)
                 logger.info("polling %s", worker.task_queue)
 
+        if Queue.LEASES in queues:
+            leases = queue_name(settings.queue_prefix, Queue.LEASES)
+            await stack.enter_async_context(looking_after_the_stranded(client, leases))
         await poll([queue for queue in queues if queue not in CALLING_PROVIDERS])
         await warming
         await poll([queue for queue in queues if queue in CALLING_PROVIDERS])
-        collect_seldom()
+        left_out = collect_seldom()
+        logger.info("serving; %d objects are left out of every collection of garbage", left_out)
         await stop.wait()
         logger.info("stopping: running attempts may finish")
 

@@ -64,7 +64,7 @@ async def _tuned(address: str, queue: str, steps: Steps) -> Worker:
         max_cached_workflows=service.CACHED[Queue.LEASES],
         max_concurrent_workflow_task_polls=service.POLLS,
         max_concurrent_activity_task_polls=service.POLLS,
-        sticky_queue_schedule_to_start_timeout=service.STICKY_TIMEOUT,
+        sticky_queue_schedule_to_start_timeout=service.STICKY_TIMEOUT_OF_LEASES,
         max_heartbeat_throttle_interval=service.HEARTBEAT_EVERY,
         default_heartbeat_throttle_interval=service.HEARTBEAT_EVERY,
     )

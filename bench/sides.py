@@ -76,6 +76,10 @@ class Nightlatch(Side):
     def life(self, number: int, hold_seconds: int) -> Request:
         return Request(self.yard.desk, number, hold_seconds)
 
+    async def start_messenger(self) -> Part:
+        """The process that plays the bridge, connected."""
+        return await self._polling(self.yard.spawn("messenger", "bench.messenger"))
+
     async def start_worker(self, *queues: Queue) -> Part:
         prefix = self.yard.desk.house.prefix
         part = self.yard.spawn(self.name, "bench.worker", prefix, ",".join(queues or Queue))
@@ -85,7 +89,7 @@ class Nightlatch(Side):
 class Floor(Side):
     """`knobs`: "default", as the SDK comes, or "tuned", with Nightlatch's worker options. As many steps as `tally` has."""
 
-    pace = 4.0
+    pace = 8.0
 
     def __init__(self, yard: Yard, knobs: str, tally: Tally) -> None:
         super().__init__(yard)

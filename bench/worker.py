@@ -23,9 +23,10 @@ from bench.desk import Known
 from bench.line import Line
 from domain.catalogue import Catalogue
 from domain.ids import SubjectRef, TargetRef
-from domain.queues import Queue
+from domain.queues import Queue, queue_name
 from domain.warrant import Warrant
 from starter.garbage import collect_seldom
+from starter.stranded import looking_after_the_stranded
 from starter.watchdog import watching
 from tests.fakes.providers import FakeAccessProviders
 from tests.house import make_keys
@@ -91,8 +92,11 @@ async def main(socket: str, address: str, prefix: str, queues: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     with watching(loop):
+        served = [Queue(name) for name in queues.split(",")]
         async with AsyncExitStack() as stack:
-            for worker in make_workers(client, prefix, activities, map(Queue, queues.split(","))):
+            if Queue.LEASES in served:
+                await stack.enter_async_context(looking_after_the_stranded(client, queue_name(prefix, Queue.LEASES)))
+            for worker in make_workers(client, prefix, activities, served):
                 await stack.enter_async_context(worker)
             collect_seldom()
             await line.ask("desk", "polling", os.getpid())

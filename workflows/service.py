@@ -28,7 +28,12 @@ GRACE = timedelta(seconds=15)
 """How long a stopping worker lets running attempts finish: longer than a provider attempt, shorter than supervisors wait."""
 
 STICKY_TIMEOUT = timedelta(seconds=10)
-"""Measured: 1 s makes a herd of expiries three times later, 60 s costs a minute at every killed worker."""
+"""How long a workflow task waits for the worker that has its workflow at hand, and for nobody else."""
+
+STICKY_TIMEOUT_OF_LEASES = timedelta(seconds=60)
+"""Longer than a worker takes to wake all the leases it holds: those that wait in vain are read anew, which takes longer by far
+(2,000 that ended at once: 30 to 51 s with 10 s). What a worker that died leaves behind does not wait for it: processes that
+serve leases look after each other (`starter/stranded.py`, ADR 16)."""
 
 HEARTBEAT_EVERY = timedelta(seconds=1.5)
 """The engine would otherwise hold heartbeats back for 80 % of their timeout, too close to it on a busy machine."""
@@ -84,7 +89,9 @@ def make_workers(
             max_activities_per_second=APPROVALS_PER_SECOND if queue is Queue.APPROVALS else None,
             max_concurrent_workflow_task_polls=POLLS,
             max_concurrent_activity_task_polls=POLLS,
-            sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
+            sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT_OF_LEASES
+            if queue is Queue.LEASES
+            else STICKY_TIMEOUT,
             max_heartbeat_throttle_interval=HEARTBEAT_EVERY,
             default_heartbeat_throttle_interval=HEARTBEAT_EVERY,
             graceful_shutdown_timeout=GRACE,
