@@ -15,7 +15,7 @@ from temporalio.api.workflowservice.v1 import (
     PollWorkflowTaskQueueResponse,
     RespondWorkflowTaskCompletedRequest,
 )
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.testing import WorkflowEnvironment
 
@@ -110,7 +110,7 @@ async def failures(run: Run) -> list[int]:
 async def test_what_a_dead_worker_leaves_behind_is_given_to_the_others(
     server: WorkflowEnvironment, played: PlayedWorker, *, late: bool
 ) -> None:
-    """Each run once; and what becomes due afterwards is not sent to the dead any more."""
+    """Each run once, whoever asks for one meanwhile; and what becomes due afterwards is not sent to the dead any more."""
     now = datetime.now(UTC)
     if late:
         async with looking_after_the_stranded(server.client, played.queue):
@@ -133,6 +133,8 @@ async def _left_behind(played: PlayedWorker, runs: list[Run]) -> None:
 
 
 async def _sent_to_all(played: PlayedWorker, asleep: Run) -> None:
+    with pytest.raises(WorkflowQueryFailedError, match="ask again"):
+        await asleep.query("status")
     async with asyncio.timeout(PATIENCE_SECONDS):
         while await played.pollers():
             await asyncio.sleep(0.1)
