@@ -175,7 +175,7 @@ async def test_suspension_that_lands_while_its_lease_is_forgotten_is_told(house:
     async with house.working():
         case = await stuck(house)
         house.provider.fail("revoke", RateLimitedError("429", delay=PUT_OFF))
-        await house.jump(house.lease(), SUSPEND_AFTER)
+        await house.jump(house.lease(), SUSPEND_AFTER - STUCK_AFTER)
         await gate.reached()
         wish(house, case.ticket)
         await ask_to_forget(house, case.ticket)
