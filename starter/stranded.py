@@ -26,7 +26,7 @@ from temporalio.api.workflowservice.v1 import (
     ShutdownWorkerRequest,
 )
 from temporalio.client import Client, WorkflowExecution
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.callers import LEASE_TYPE
 from domain.search import EXPIRES_AT
@@ -144,20 +144,28 @@ class StickyQueues:
         self._have_listed_all = False
 
     async def _learn_of(self, run: WorkflowExecution) -> None:
-        """Learn by which sticky queue this run was called last, if it was and still runs."""
+        """Learn by which sticky queue this run was called last, if it was and its history is still there.
+
+        Raises:
+            RPCError: the engine does not let its history be read, or does not answer.
+        """
         request = GetWorkflowExecutionHistoryReverseRequest(
             namespace=self._client.namespace,
             execution=Run(workflow_id=run.id, run_id=run.run_id),
             maximum_page_size=LAST_EVENTS,
         )
-        with suppress(RPCError):
+        try:
             response = await self._service.get_workflow_execution_history_reverse(request, timeout=ANSWER)
-            for event in response.history.events:
-                called = event.workflow_task_scheduled_event_attributes.task_queue
-                if called.kind == STICKY and called.normal_name == self._queue:
-                    self._known.setdefault(called.name, _Seen(None, time.monotonic()))
-                    self._read.add(run.run_id)
-                    return
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return
+            raise
+        for event in response.history.events:
+            called = event.workflow_task_scheduled_event_attributes.task_queue
+            if called.kind == STICKY and called.normal_name == self._queue:
+                self._known.setdefault(called.name, _Seen(None, time.monotonic()))
+                self._read.add(run.run_id)
+                return
 
     async def _stranded(self) -> list[str]:
         """The queues in which something has lain for a while that nobody asks for.
